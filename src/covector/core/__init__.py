@@ -1,0 +1,1 @@
+"""What a transformation is: types, interpreters, tracers, primitives and their families."""

@@ -1,0 +1,1 @@
+"""Programs as data: graphs of equations, checked, run and shown."""

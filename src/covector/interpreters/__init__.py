@@ -1,0 +1,1 @@
+"""The interpreters: one file each, the same parts in the same order (interpreter, tracer, helpers, entry)."""
