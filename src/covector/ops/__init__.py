@@ -1,0 +1,1 @@
+"""The operations, by theme; mutually transposed ones share a file."""

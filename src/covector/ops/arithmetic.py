@@ -1,0 +1,225 @@
+"""The arithmetic of entries: +, -, *, /, **, log, %, and their relatives.
+
+Python's operators are used where they mean what NumPy means, because on Python floats and NumPy scalars they
+cost a tenth of a ufunc call; division and powers fall back to NumPy where Python would raise.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import final
+
+import numpy as np
+from attrs import frozen
+
+from covector.core.families import Binary, Unary
+from covector.core.types import Array
+from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT
+
+
+@final
+@frozen
+class Add(Binary):
+    """x + y."""
+
+    ufunc = staticmethod(operator.add)
+    linear_in = (0, 1)
+    jointly = True
+
+    def left_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return 1.0
+
+    def right_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return 1.0
+
+
+@final
+@frozen
+class Subtract(Binary):
+    """x - y."""
+
+    ufunc = staticmethod(operator.sub)
+    linear_in = (0, 1)
+    jointly = True
+
+    def left_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return 1.0
+
+    def right_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return -1.0
+
+
+@final
+@frozen
+class Multiply(Binary):
+    """x y."""
+
+    ufunc = staticmethod(operator.mul)
+    linear_in = (0, 1)
+
+    def left_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return y
+
+    def right_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return x
+
+
+@final
+@frozen
+class Negative(Unary):
+    """-x."""
+
+    ufunc = staticmethod(operator.neg)
+    linear_in = (0,)
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return -1.0
+
+
+@final
+@frozen
+class Positive(Unary):
+    """x, copied."""
+
+    ufunc = np.positive
+    linear_in = (0,)
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return 1.0
+
+
+@final
+@frozen
+class Divide(Binary):
+    """x / y; `quiet` for a partial derivative, which may be infinite without a warning."""
+
+    quiet: bool = False
+    singular = True
+    linear_in = (0,)
+
+    def ufunc(self, x: Array, y: Array) -> Array:
+        """x / y as NumPy defines it, also for Python numbers."""
+        if isinstance(y, (int, float)) and y != 0:
+            return x / y
+        if not self.quiet:
+            return np.divide(x, y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.divide(x, y)
+
+    def left_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return RATIO(1.0, y)
+
+    def right_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return RATIO(-out, y)
+
+
+@final
+@frozen
+class Power(Binary):
+    """x ** y; d/dx = y x^(y-1), d/dy = x^y ln x, which is 0 at x = 0 for y > 0."""
+
+    quiet: bool = False
+    singular = True
+
+    def ufunc(self, x: Array, y: Array) -> Array:
+        """x ** y as NumPy defines it: NaN for a negative base and a fractional exponent."""
+        if self.quiet:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return _power(x, y)
+        return _power(x, y)
+
+    def left_partial(self, out: Array, x: Array, y: Array) -> Array:
+        if type(y) in (int, float):
+            if y == 2:
+                return x, 2
+            if y in (0, 1):
+                return float(y)
+            return QUIET_POWER(x, y - 1), y
+        return QUIET_POWER(x, SELECT(EQUAL(y, 0), 1, y - 1)), y
+
+    def right_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return out * QUIET_LOG(SELECT(EQUAL(x, 0), 1, x))
+
+
+def _power(x: Array, y: Array) -> Array:
+    if type(x) in (int, float) and type(y) in (int, float):
+        return _python_power(x, y)
+    return x**y
+
+
+def _python_power(x: float, y: float) -> float:
+    try:
+        power = x**y
+    except (ZeroDivisionError, OverflowError):
+        return float(np.power(float(x), float(y)))
+    return float(np.power(x, y)) if isinstance(power, complex) else power
+
+
+@final
+@frozen
+class Log(Unary):
+    """ln x; `quiet` for a partial derivative, which may be infinite without a warning."""
+
+    quiet: bool = False
+    singular = True
+
+    def ufunc(self, x: Array) -> Array:
+        """The natural logarithm."""
+        if not self.quiet:
+            return np.log(x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log(x)
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return RATIO(1.0, x)
+
+
+@final
+@frozen
+class Remainder(Binary):
+    """x mod y with the sign of y: x - y floor(x / y)."""
+
+    ufunc = np.remainder
+
+    def left_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return 1.0
+
+    def right_partial(self, out: Array, x: Array, y: Array) -> Array:
+        return -FLOOR_DIVIDE(x, y)
+
+
+@final
+@frozen
+class Square(Unary):
+    """x^2."""
+
+    ufunc = np.square
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return x, 2
+
+
+@final
+@frozen
+class Reciprocal(Unary):
+    """1 / x; derivative -1 / x^2, written as a quotient so that zero wins over its own derivatives too."""
+
+    ufunc = np.reciprocal
+    singular = True
+
+    def derivative(self, out: Array, x: Array) -> Array:
+        return RATIO(-1.0, x * x)
+
+
+ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER = Add(), Subtract(), Multiply(), Divide(), Power()
+NEGATIVE, POSITIVE, SQUARE, RECIPROCAL, REMAINDER = Negative(), Positive(), Square(), Reciprocal(), Remainder()
+LOG = Log()
+
+
+
+def power(x: Array, y: Array) -> Array:
+    """x ** y; a square where the exponent is the number 2, as NumPy's operator does it."""
+    return SQUARE(x) if type(y) is int and y == 2 else POWER(x, y)
+
+
+RATIO, QUIET_POWER, QUIET_LOG = Divide(quiet=True), Power(quiet=True), Log(quiet=True)
