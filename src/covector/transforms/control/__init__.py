@@ -1,0 +1,1 @@
+"""Structured control flow: branches and loops as single operations, with derivatives of their own."""

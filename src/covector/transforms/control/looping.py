@@ -1,0 +1,315 @@
+"""The operation behind `while_loop`: a loop whose number of steps is known when it ends.
+
+Forward mode carries tangents along. In reverse mode the number of steps is not known when the derivative is
+recorded, so nothing can be kept for it: the pullback runs the loop again, keeps the carries of this run (or a few
+of them: see `schedules`), and then steps backward through them.
+
+A batch runs until the loop has ended for all its elements; those for which it has ended keep their carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import numpy as np
+from attrs import evolve, frozen
+
+from covector.core.broadcasting import reshaped
+from covector.core.interpreter import Tracer
+from covector.core.primitive import Primitive, moved_to_front
+from covector.core.types import Array, ArrayType, typeof, zeros
+from covector.graph.graph import Graph, Variable, run
+from covector.interpreters.linearizing import TangentTracer
+from covector.interpreters.staging import record_flat
+from covector.ops.comparison import SELECT
+from covector.transforms.control.bodies import (
+    Derivative,
+    Indices,
+    active_inputs,
+    batched,
+    compiled,
+    input_types,
+    known_value,
+    output_types,
+    pushed,
+    rearranged,
+    remembered,
+    spread,
+)
+from covector.transforms.control.engine import Problem
+from covector.transforms.control.scanning import adjoint_body, instantiated, scan_activity
+from covector.transforms.control.schedules import backward_states
+from covector.transforms.control.unrolling import unrolled_jvp
+from covector.transforms.control.written import number, written_while
+
+Run = Callable[[Graph, Sequence[Array]], Sequence[Array]]
+
+
+@final
+@frozen
+class While(Primitive):
+    """carry = body(*constants, *carry) while condition(*constants, *carry); inputs: constants, first carry.
+
+    With `slots`, the pullback keeps that many carries and recomputes the others; with 0 it keeps all.
+    """
+
+    condition: Graph
+    body: Graph
+    slots: int = 0
+
+    @property
+    def name(self) -> str:
+        return "while"
+
+    @property
+    def signature(self) -> str:
+        return f"while[carries={self.carries}{f', slots={self.slots}' * bool(self.slots)}]"
+
+    @property
+    def carries(self) -> int:
+        """The number of carried values."""
+        return len(self.body.outputs)
+
+    @property
+    def constants(self) -> int:
+        """The number of inputs that are the same at each step."""
+        return len(self.body.inputs) - self.carries
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        in_python = self.in_python(inputs, [])
+        if in_python is not None:
+            return tuple(in_python)
+        constants, first = inputs[: self.constants], [np.copy(x)[()] for x in inputs[self.constants :]]
+        kinds = input_types(self.body)[self.constants :]
+        carry: Sequence[Array] = [x.item() if kind.weak else x for x, kind in zip(first, kinds, strict=True)]
+        holds, step = compiled(self.condition), compiled(self.body)
+        while holds(*constants, *carry)[0]:
+            carry = step(*constants, *carry)
+        return tuple(carry)
+
+    def in_python(self, inputs: Sequence[Array], rows: list[list[Any]]) -> list[Array] | None:
+        """The last carry, by a loop on Python's numbers; each carry is appended to the rows. None if it needs NumPy."""
+        loop = written_while(self.body, self.condition, self.constants, bool(rows))
+        if loop is None:
+            return None
+        values = [number(x) for x in inputs]
+        try:
+            last = loop(values[: self.constants], values[self.constants :], rows)
+            kinds = [atom.type for atom in self.body.outputs]
+            return [x if kind.weak else kind.dtype.type(x) for x, kind in zip(last, kinds, strict=True)]
+        except (ArithmeticError, ValueError):  # NumPy has a value and a warning where Python raises
+            return None
+
+    def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
+        return tuple(atom.type for atom in self.body.outputs)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
+        active, outputs = scan_activity(self.body, self.constants, self.carries, active_inputs(primals, tangents))
+        if not outputs:
+            return self(*primals), (None,) * self.carries
+        derivative = WhileDerivative(self, active, outputs)
+        directions = [instantiated(tangents[i], primals[i]) for i in active]
+        if any(isinstance(t, TangentTracer) for t in tangents):
+            return self(*primals), spread(derivative(*primals, *directions), outputs, self.carries)
+        found = derivative.side_by_side(primals, directions)
+        return found[: self.carries], spread(found[self.carries :], outputs, self.carries)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched_inputs: Sequence[bool]) -> tuple[Array, ...]:
+        loop, flags = self.for_batch(size, tuple(batched_inputs))
+        triples = zip(inputs, batched_inputs, flags, strict=True)
+        found = loop(*(moved_to_front(x, own, size) if flag else x for x, own, flag in triples))
+        carry_flags = flags[self.constants :]
+        return tuple(moved_to_front(x, flag, size) for x, flag in zip(found, carry_flags, strict=True))
+
+    def for_batch(self, size: int, flags: tuple[bool, ...]) -> tuple[While, tuple[bool, ...]]:
+        """The loop of a batch, and which of its inputs are batched: a carry is from the start if it is after a step."""
+        start = self.constants
+        while True:
+            forced = tuple(i for i in range(self.carries) if flags[start + i])
+            body, out_flags = batched(self.body, flags, size, forced)
+            condition, (differs,) = batched(self.condition, flags, size)
+            grown = (*flags[:start], *(differs or flag for flag in out_flags))
+            if grown == flags:
+                break
+            flags = grown
+        if not differs:
+            return While(condition, body, self.slots), flags
+        return While(_any(condition), _masked(body, condition, start), self.slots), flags
+
+
+@remembered
+def _any(condition: Graph) -> Graph:
+    return record_flat(lambda *xs: [np.any(run(condition, xs)[0])], input_types(condition), "vmap of while_loop")
+
+
+@remembered
+def _masked(body: Graph, condition: Graph, constants: int) -> Graph:
+    """A step of those elements of the batch for which the condition holds."""
+
+    def step(*inputs: Array) -> list[Array]:
+        (running,) = run(condition, inputs)
+        found = []
+        for new, old in zip(run(body, inputs), inputs[constants:], strict=True):
+            mask = reshaped(running, (*typeof(running).shape, *(1,) * (typeof(old).ndim - 1)))
+            found.append(SELECT(mask, new, old))
+        return found
+
+    return record_flat(step, input_types(body), "vmap of while_loop")
+
+
+@final
+@frozen
+class WhileDerivative(Derivative):
+    """The derivative of a while loop; inputs: those of the loop, tangents of the inputs `active`.
+
+    `outputs` are the carries that have a tangent; they are the same as the active ones.
+    """
+
+    loop: While
+    active: Indices
+    outputs: Indices
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}[{self.loop.signature}, active={self.active}]"
+
+    @property
+    def primal_count(self) -> int:
+        return len(self.loop.body.inputs)
+
+    @property
+    def constants(self) -> int:
+        """The number of constants that have a tangent."""
+        return len(self.active) - len(self.outputs)
+
+    def side_by_side(self, primals: Sequence[Array], tangents: Sequence[Array]) -> tuple[Array, ...]:
+        """One loop of values and tangents."""
+        count, constants = self.primal_count, self.loop.constants
+        places = range(count, count + len(self.active))
+        order = (*range(constants), *places[: self.constants], *range(constants, count), *places[self.constants :])
+        body = _in_order(pushed(self.loop.body, self.active, self.outputs, True), order)
+        kinds = tuple(body.inputs[order.index(i)].type for i in places)
+        inputs = [*primals, *tangents]
+        loop = While(_extended(self.loop.condition, kinds, order), body)
+        found: tuple[Array, ...] = loop(*(inputs[i] for i in order))
+        return found
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        return self.side_by_side(inputs[: self.primal_count], inputs[self.primal_count :])[self.loop.carries :]
+
+    def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
+        kinds = output_types(self.loop.body)
+        return tuple(kinds[i] for i in self.outputs)
+
+    def transpose(self, cotangent: Any, *inputs: Array | ArrayType) -> tuple[Array, ...]:
+        pull = WhilePullback(self.loop, self.active, self.outputs)
+        found: tuple[Array, ...] = pull(*inputs[: self.primal_count], *cotangent)
+        return found
+
+
+@remembered
+def _in_order(graph: Graph, order: Indices) -> Graph:
+    return rearranged(graph, order)
+
+
+@remembered
+def _extended(graph: Graph, kinds: tuple[ArrayType, ...], order: Indices) -> Graph:
+    """The graph with further inputs, which it does not use, all in another order."""
+    inputs = (*graph.inputs, *map(Variable, kinds))
+    return Graph(tuple(inputs[i] for i in order), graph.equations, graph.outputs, graph.constants)
+
+
+@final
+@frozen
+class WhilePullback(Primitive):
+    """The transpose of a `WhileDerivative`; inputs: those of the loop, cotangents of the outputs."""
+
+    loop: While
+    active: Indices
+    outputs: Indices
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}[{self.loop.signature}, active={self.active}]"
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        found = None if self.loop.slots else self._scanned(inputs)
+        return self._stepped(lambda graph, values: compiled(graph)(*values), inputs) if found is None else found
+
+    def _scanned(self, inputs: Sequence[Array]) -> tuple[Array, ...] | None:
+        """The same, by a scan in reverse over carries that are Python's numbers; None if they are not."""
+        loop, count = self.loop, len(self.loop.body.inputs)
+        rows: list[list[Any]] = [[] for _ in range(loop.carries)]
+        if loop.in_python(inputs[:count], rows) is None:
+            return None
+        kinds = input_types(loop.body)[loop.constants :]
+        stacked = [np.array(row, kind.dtype) for row, kind in zip(rows, kinds, strict=True)]
+        running, outputs = self._first(inputs[count:]), len(self.outputs)
+        problem = Problem(self.adjoint, loop.constants, len(running), len(rows[0]), True)
+        found = problem.run(inputs[: loop.constants], running, stacked)
+        return (*found[outputs:], *found[:outputs])
+
+    @property
+    def adjoint(self) -> Graph:
+        """One step backward: from constants, running values and a carry to the next running values."""
+        loop, lengths = self.loop, (len(self.active) - len(self.outputs), len(self.outputs), 0)
+        return adjoint_body(loop.body, loop.constants, self.active, self.outputs, lengths)
+
+    def _first(self, cotangents: Sequence[Array]) -> list[Array]:
+        """The cotangents of the last carry, and sums of cotangents of the constants."""
+        constants = self.active[: len(self.active) - len(self.outputs)]
+        return [*cotangents, *(zeros(self.loop.body.inputs[i].type.strong()) for i in constants)]
+
+    def unrolled(self, *inputs: Array) -> tuple[Array, ...]:
+        """The same, step by step in primitives; the number of steps must be known."""
+        return self._stepped(run, inputs)
+
+    def _stepped(self, execute: Run, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        loop, count = self.loop, len(self.loop.body.inputs)
+        constants, first, cotangents = inputs[: loop.constants], inputs[loop.constants : count], inputs[count:]
+        adjoint, running = self.adjoint, list(self._first(cotangents))
+        for carry in self._backward(execute, constants, first):
+            running = list(execute(adjoint, [*constants, *running, *carry]))
+        return (*running[len(self.outputs) :], *running[: len(self.outputs)])
+
+    def _backward(self, execute: Run, constants: Sequence[Array], first: Sequence[Array]) -> Any:
+        """The carry before each step, the last step first."""
+        loop, kept, carry, count = self.loop, [], first, 0
+        while _holds(execute(loop.condition, [*constants, *carry])[0]):
+            count += 1
+            if not loop.slots:
+                kept.append(carry)
+            carry = execute(loop.body, [*constants, *carry])
+        if not loop.slots:
+            return reversed(kept)
+        states = backward_states(count, loop.slots, first, lambda _, state: execute(loop.body, [*constants, *state]))
+        return (state for _, state in states)
+
+    def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
+        return tuple(inputs[i].strong() for i in self.active)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
+        return unrolled_jvp(self, primals, tangents)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched_inputs: Sequence[bool]) -> tuple[Array, ...]:
+        """The pullback of the loop of the batch.
+
+        All active inputs are batched in it, lest their cotangents be added up.
+        """
+        count = len(self.loop.body.inputs)
+        flags = tuple(flag or i in self.active for i, flag in enumerate(batched_inputs[:count]))
+        loop, grown = self.loop.for_batch(size, flags)
+        filled = [
+            moved_to_front(x, own, size) if flag else x
+            for x, own, flag in zip(inputs, batched_inputs, (*grown, *[True] * len(self.outputs)), strict=True)
+        ]
+        found: tuple[Array, ...] = evolve(self, loop=loop)(*filled)
+        return found
+
+
+def _holds(value: Array) -> bool:
+    known = known_value(value)
+    if isinstance(known, Tracer):
+        return bool(known.concrete("the condition of while_loop"))
+    return bool(known)

@@ -1,0 +1,215 @@
+"""Splitting the body of a scan into what has to run step by step, and what can run for many steps at once.
+
+A value that no carry enters is computed *before* the loop, for a whole block of steps; one that enters no carry is
+computed *after* it; and so is a carry that only adds up terms, whose sum is all that is needed:
+
+    h = tanh(W h + U x)          before: U x, one matrix product       the loop: tanh(W h + ...)
+    dW = dW + z h'               after: one matrix product over all steps
+
+What remains in the *core* is the recurrence itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import final
+
+import numpy as np
+from attrs import frozen
+
+from covector.compile.simplify import without_dead_code
+from covector.core.primitive import Primitive
+from covector.core.types import Array
+from covector.graph.graph import Atom, Equation, Graph, Variable, run_equations, value_of
+from covector.interpreters.staging import record_flat
+from covector.ops.arithmetic import ADD, NEGATIVE
+from covector.ops.axes import Permute, Sum
+from covector.ops.contraction import Contract, contract
+from covector.transforms.control.bodies import Indices, batched, input_types, remembered
+
+MOST_ENTRIES = 512
+"""Entries up to which a value is worth computing for many steps at once: what that saves is the cost of a call."""
+
+BLOCK_BYTES = 4_194_304
+"""About how much memory the values of a block of steps may take."""
+
+
+@final
+@frozen(eq=False)
+class Stages:
+    """The parts of a body, as graphs of the values that are named here.
+
+    before: constants, xs -> hoisted
+    core:   constants, carry (those in `carried`), xs, hoisted -> next carry, stored
+    after:  constants, xs, hoisted, stored -> ys, terms of the sums (the carries in `summed`)
+
+    `block` is the number of steps to make at a time.
+    """
+
+    before: Graph
+    core: Graph
+    after: Graph
+    carried: Indices
+    summed: Indices
+    hoisted: tuple[Variable, ...]
+    stored: tuple[Variable, ...]
+    block: int
+
+
+@remembered
+def stages(body: Graph, constants: int, carries: int) -> Stages | None:
+    """The stages of a body; None if its values are large, so that there is nothing to gain."""
+    body = _regrouped(body, body.inputs[constants : constants + carries])
+    sums = _sums(body, constants, carries)
+    additions = {equation for equation, _ in sums.values()}
+    equations = [e for e in body.equations if e not in additions]
+    made = [v for e in equations if not isinstance(e.primitive, Contract) for v in e.outputs]
+    if any(v.type.size > MOST_ENTRIES for v in (*made, *body.inputs[constants + carries :])):
+        return None
+    carried = tuple(i for i in range(carries) if i not in sums)
+    terms = [term for _, term in sums.values()]
+    fixed, xs = body.inputs[:constants], body.inputs[constants + carries :]
+    first = [body.inputs[constants + i] for i in carried]
+    following = [body.outputs[i] for i in carried]
+    results = [*body.outputs[carries:], *terms]
+
+    late = _dependent(equations, first)
+    core = _needed([e for e in equations if e in late], [*following, *_pinned(equations)])
+    after = _needed([e for e in equations if e in late and e not in core], results)
+    before = [e for e in equations if e not in late]
+    hoisted = _crossing(before, [], [*core, *after], [*following, *results])
+    stored = _crossing(core, first, after, results)
+    sizes = [v.type.size * v.type.dtype.itemsize for e in (*before, *after) for v in e.outputs]
+    return Stages(
+        Graph((*fixed, *xs), tuple(before), hoisted, body.constants),
+        Graph((*fixed, *first, *xs, *hoisted), tuple(core), (*following, *stored), body.constants),
+        Graph((*fixed, *xs, *hoisted, *stored), tuple(after), tuple(results), body.constants),
+        carried,
+        tuple(sums),
+        hoisted,
+        stored,
+        max(16, BLOCK_BYTES // max(1, sum(sizes) + 8 * len(stored))),
+    )
+
+
+def _sums(body: Graph, constants: int, carries: int) -> dict[int, tuple[Equation, Atom]]:
+    """The carries that only add up terms: with the equation that does it, and the term."""
+    uses: dict[Atom, int] = {}
+    for atom in (*(a for e in body.equations for a in e.inputs), *body.outputs):
+        uses[atom] = uses.get(atom, 0) + 1
+    found = {}
+    for equation in body.equations:
+        if equation.primitive != ADD or equation.outputs[0] not in body.outputs[:carries]:
+            continue
+        i = body.outputs.index(equation.outputs[0])
+        carry, once = body.inputs[constants + i], uses[equation.outputs[0]] == 1
+        others = [atom for atom in equation.inputs if atom is not carry]
+        if (
+            once
+            and len(others) == 1
+            and uses[carry] == 1
+            and carry.type == others[0].type
+            and carry.type.differentiable
+        ):
+            found[i] = equation, others[0]
+    return found
+
+
+def _regrouped(body: Graph, carry: Sequence[Variable]) -> Graph:
+    """The body with c + (x + y) for (c + x) + y where only c depends on a carry: x + y can be computed before."""
+    late: set[Atom] = set(carry)
+    late.update(v for e in _dependent(body.equations, carry) for v in e.outputs)
+    makers: dict[Atom, Equation] = {}
+    equations: list[Equation] = []
+    for equation in body.equations:
+        for outer, inner in (equation.inputs, equation.inputs[::-1]) if equation.primitive == ADD else ():
+            maker = makers.get(outer)
+            early = [] if maker is None else [a for a in maker.inputs if a not in late]
+            kinds = {a.type for a in (*equation.inputs, *(maker.inputs if maker else ()), *equation.outputs)}
+            if maker is None or maker.primitive != ADD or inner in late or len(early) != 1 or len(kinds) > 1:
+                continue
+            (first,) = (a for a in maker.inputs if a in late)
+            together = Variable(equation.outputs[0].type)
+            equations.append(Equation(ADD, (early[0], inner), (together,)))
+            equation = Equation(ADD, (first, together), equation.outputs)
+            break
+        equations.append(equation)
+        makers |= dict.fromkeys(equation.outputs, equation)
+    return without_dead_code(Graph(body.inputs, tuple(equations), body.outputs, body.constants))
+
+
+def _dependent(equations: Sequence[Equation], variables: Iterable[Variable]) -> set[Equation]:
+    """The equations that depend on these variables, and those that must be run step by step for other reasons."""
+    reached: set[Atom] = set(variables)
+    found = set()
+    for equation in equations:
+        if _is_pinned(equation.primitive) or not reached.isdisjoint(equation.inputs):
+            found.add(equation)
+            reached.update(equation.outputs)
+    return found
+
+
+def _is_pinned(primitive: Primitive) -> bool:
+    """Whether a primitive is a program of its own, such as a branch: it should not run for more than it has to."""
+    return type(primitive).__module__.startswith(("covector.transforms", "covector.compile"))
+
+
+def _pinned(equations: Sequence[Equation]) -> list[Atom]:
+    return [v for e in equations if _is_pinned(e.primitive) for v in e.outputs]
+
+
+def _needed(equations: Sequence[Equation], atoms: Iterable[Atom]) -> list[Equation]:
+    """Those of the equations on which the atoms depend, in order."""
+    wanted = set(atoms)
+    found = []
+    for equation in reversed(equations):
+        if not wanted.isdisjoint(equation.outputs):
+            found.append(equation)
+            wanted.update(equation.inputs)
+    return found[::-1]
+
+
+def _crossing(
+    equations: Sequence[Equation], given: Sequence[Variable], users: Sequence[Equation], outputs: Sequence[Atom]
+) -> tuple[Variable, ...]:
+    """The variables, given or made by the equations, that the users or outputs refer to."""
+    used = {*(a for e in users for a in e.inputs), *outputs}
+    return tuple(v for v in (*given, *(v for e in equations for v in e.outputs)) if v in used)
+
+
+# --- for many steps at once -----------------------------------------------------------------------------
+
+
+@remembered
+def summing(after: Graph, flags: tuple[bool, ...], size: int, sums: int) -> tuple[Graph, tuple[bool, ...]]:
+    """The last stage for a block of steps, whose last outputs are the sums of the terms; and which ys differ."""
+    graph, out_flags = batched(after, flags, size)
+    makers = {v: e for e in graph.equations for v in e.outputs}
+    ys = len(graph.outputs) - sums
+
+    def outputs(*inputs: Array) -> list[Array]:
+        values: dict[Variable, Array] = dict(graph.constants)
+        values.update(zip(graph.inputs, inputs, strict=True))
+        run_equations(graph.equations, values)
+
+        def total(atom: Atom) -> Array:
+            """The sum over the steps; of a product it is a product over one axis more."""
+            maker = makers.get(atom) if isinstance(atom, Variable) else None
+            primitive = None if maker is None else maker.primitive
+            if isinstance(primitive, Contract) and maker is not None:
+                product = contract(primitive.left, primitive.right, primitive.out[1:])
+                return product(*(value_of(a, values) for a in maker.inputs))
+            if primitive == ADD and maker is not None and all(a.type == atom.type for a in maker.inputs):
+                return total(maker.inputs[0]) + total(maker.inputs[1])
+            if primitive == NEGATIVE and maker is not None:
+                return -total(maker.inputs[0])
+            if isinstance(primitive, Permute) and maker is not None and primitive.axes[0] == 0:
+                return Permute(tuple(axis - 1 for axis in primitive.axes[1:]))(total(maker.inputs[0]))
+            return Sum((0,))(value_of(atom, values))
+
+        results = [value_of(atom, values) for atom in graph.outputs[:ys]]
+        for atom, flag in zip(graph.outputs[ys:], out_flags[ys:], strict=True):
+            results.append(total(atom) if flag else np.multiply(value_of(atom, values), float(size)))
+        return results
+
+    return without_dead_code(record_flat(outputs, input_types(graph), "scan")), out_flags[:ys]
