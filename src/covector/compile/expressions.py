@@ -1,0 +1,362 @@
+"""How an operation is written: for NumPy arrays, and for Python floats.
+
+An expression is a function of an equation and the texts of its inputs; None says that the style has no form
+for the operation. The texts of inputs are names or numbers, so that they need no parentheses.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from covector.compile.products import product
+from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
+from covector.core.families import Elementwise, MaskedMultiply
+from covector.core.types import Shape
+from covector.graph.graph import Equation, Literal, Variable
+from covector.ops import arithmetic, axes, elementary, parts
+from covector.ops.accumulation import CumulativeSum
+from covector.ops.comparison import Bound, Round, Same, Select, Share, StepFunction, ToInteger
+from covector.ops.contraction import Contract
+from covector.ops.indexing import Gather, ScatterAdd, Slice, index_of
+from covector.ops.reduction import Extremum, TieShare
+
+Expression = Callable[[Equation, Sequence[str]], str | None]
+
+INFIX: dict[type, str] = {
+    arithmetic.Add: "+",
+    arithmetic.Subtract: "-",
+    arithmetic.Multiply: "*",
+}
+COMPARISONS = {"equal": "==", "not_equal": "!=", "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="}
+CALLS: dict[type, str] = {
+    arithmetic.Add: "np.add",
+    arithmetic.Subtract: "np.subtract",
+    arithmetic.Multiply: "np.multiply",
+    arithmetic.Negative: "np.negative",
+    MaskedMultiply: "masked_multiply",
+}
+"""Elementwise operations as functions that take out=."""
+
+
+def array_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
+    """The operation on NumPy arrays and scalars."""
+    primitive = equation.primitive
+    operator = INFIX.get(type(primitive))
+    if operator is not None:
+        return f"{inputs[0]} {operator} {inputs[1]}"
+    write = FORMS.get(type(primitive))
+    if write is not None:
+        return write(equation, inputs)
+    called = called_function(equation)
+    return None if called is None else f"{called}({', '.join(inputs)})"
+
+
+def writing_expression(equation: Equation, inputs: Sequence[str], out: str) -> str | None:
+    """An elementwise operation whose result is written into the array `out`."""
+    if isinstance(equation.primitive, arithmetic.Power) and isinstance(equation.inputs[1], Literal):
+        return None  # the operator is faster for some exponents
+    called = called_function(equation)
+    return None if called is None else f"{called}({', '.join(inputs)}, out={out})"
+
+
+def called_function(equation: Equation) -> str | None:
+    """The function of the inputs, taking out=, by which an elementwise operation can be written."""
+    primitive: Any = equation.primitive
+    if not isinstance(primitive, Elementwise):
+        return None
+    if type(primitive) in CALLS:
+        return CALLS[type(primitive)]
+    if isinstance(primitive, arithmetic.Divide):
+        return "ratio" if primitive.quiet else "np.divide"
+    if isinstance(primitive, arithmetic.Power):
+        return None if _all_weak(equation) else "quiet_power" if primitive.quiet else "np.power"
+    if isinstance(primitive, arithmetic.Log):
+        return "quiet_log" if primitive.quiet else "np.log"
+    if isinstance(primitive, Bound):
+        return "np.minimum" if primitive.upper else "np.maximum"
+    return _ufunc_name(primitive.ufunc)
+
+
+def _ufunc_name(ufunc: Any) -> str | None:
+    if not isinstance(ufunc, np.ufunc) or ufunc.nout != 1:
+        return None
+    function = ufunc.__name__
+    for module, name in ((np, "np"), (sys.modules.get("scipy.special"), "special")):
+        if getattr(module, function, None) is ufunc:
+            return f"{name}.{function}"
+    return None
+
+
+def _all_weak(equation: Equation) -> bool:
+    return all(atom.type.weak for atom in equation.inputs)
+
+
+def is_array(equation: Equation) -> bool:
+    """Whether the first input is an array at run time, rather than a number."""
+    return isinstance(equation.inputs[0], Variable) and bool(equation.inputs[0].type.shape)
+
+
+# --- elementwise ------------------------------------------------------------------------------------------
+
+
+def _negative(equation: Equation, inputs: Sequence[str]) -> str:
+    return f"-{inputs[0]}"
+
+
+def _division(equation: Equation, inputs: Sequence[str]) -> str:
+    if getattr(equation.primitive, "quiet", False):
+        return f"ratio({', '.join(inputs)})"
+    return f"quotient({', '.join(inputs)})" if _all_weak(equation) else f"{inputs[0]} / {inputs[1]}"
+
+
+def _power(equation: Equation, inputs: Sequence[str]) -> str | None:
+    called = called_function(equation)
+    return f"{inputs[0]} ** {inputs[1]}" if called == "np.power" else called and f"{called}({', '.join(inputs)})"
+
+
+def _selection(equation: Equation, inputs: Sequence[str]) -> str:
+    return f"np.where({', '.join(inputs)}){'' if equation.outputs[0].type.shape else '[()]'}"
+
+
+def _comparison(equation: Equation, inputs: Sequence[str]) -> str | None:
+    primitive: Any = equation.primitive
+    operator = COMPARISONS.get(primitive.ufunc.__name__)
+    if operator is None or _all_weak(equation):
+        called = _ufunc_name(primitive.ufunc)
+        return None if called is None else f"{called}({', '.join(inputs)})"
+    return f"{inputs[0]} {operator} {inputs[1]}"
+
+
+def _cast(equation: Equation, inputs: Sequence[str]) -> str:
+    kind, dtype = equation.inputs[0].type, equation.outputs[0].type.dtype
+    x = f"{inputs[0]}.real" if kind.dtype.kind == "c" and dtype.kind in "f" else inputs[0]
+    if dtype.kind in "biu" and not is_array(equation):
+        return f"np.asarray({x}).astype(np.{dtype.name})[()]"
+    name = dtype_name(dtype)
+    return f"{x}.astype({name})" if is_array(equation) else f"{name}({x})"
+
+
+def _rounding(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"np.round({inputs[0]}, {primitive.decimals})"
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """A dtype as source."""
+    return f"np.{dtype.type.__name__}"
+
+
+# --- whole axes -------------------------------------------------------------------------------------------
+
+
+def _sum(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    kind = equation.inputs[0].type
+    if kind.dtype == np.bool_ and kind.shape and len(primitive.axes) == kind.ndim:
+        return f"np.int64(np.count_nonzero({inputs[0]}))"
+    return f"np.add.reduce({inputs[0]}, axis={shown_axes(primitive.axes, equation.inputs[0].type.ndim)})"
+
+
+def _extremum(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    axes_of_x = shown_axes(primitive.axes, equation.inputs[0].type.ndim)
+    return f"np.{primitive.ufunc.__name__}.reduce({inputs[0]}, axis={axes_of_x})"
+
+
+def shown_axes(reduced: tuple[int, ...], ndim: int) -> str:
+    """The axes of a reduction as source."""
+    if len(reduced) == ndim:
+        return "None"
+    return str(reduced[0]) if len(reduced) == 1 else str(reduced)
+
+
+def sum_to_axes(shape: Shape, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes that a sum from one shape to another drops, and those that it keeps with length 1."""
+    extra = len(shape) - len(target)
+    return tuple(range(extra)), tuple(extra + i for i, n in enumerate(target) if n == 1 and shape[extra + i] != 1)
+
+
+def _sum_to(equation: Equation, inputs: Sequence[str]) -> str:
+    shape, target = equation.inputs[0].type.shape, equation.outputs[0].type.shape
+    extra, unit = sum_to_axes(shape, target)
+    if not extra and not unit:
+        return inputs[0]
+    written = f"np.add.reduce({inputs[0]}, axis={shown_axes(extra + unit, len(shape))}"
+    if not extra:
+        return f"{written}, keepdims=True)"
+    return f"np.reshape({written}), {target})" if unit else f"{written})"
+
+
+def _reshape(equation: Equation, inputs: Sequence[str]) -> str:
+    shape = equation.outputs[0].type.shape
+    return f"{inputs[0]}.reshape({shape})" if is_array(equation) else f"np.reshape({inputs[0]}, {shape})"
+
+
+def _permute(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    if primitive.axes == tuple(reversed(range(len(primitive.axes)))) and is_array(equation):
+        return f"{inputs[0]}.T"
+    return f"np.transpose({inputs[0]}, {primitive.axes})"
+
+
+def _broadcast(equation: Equation, inputs: Sequence[str]) -> str:
+    return f"broadcast({inputs[0]}, {equation.outputs[0].type.shape})"
+
+
+def _concatenate(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"np.concatenate([{', '.join(inputs)}], axis={primitive.axis})"
+
+
+def _stack(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    if all(atom.type.weak for atom in equation.inputs) or (
+        not equation.inputs[0].type.shape and len({atom.type.dtype for atom in equation.inputs}) == 1
+    ):
+        return f"np.array([{', '.join(inputs)}])"
+    return f"np.stack([{', '.join(inputs)}], axis={primitive.axis})"
+
+
+def _split(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    bounds = np.cumsum((0, *primitive.sizes)).tolist()
+    whole = ":, " * primitive.axis
+    parts_of_x = [f"{inputs[0]}[{whole}{start}:{stop}]" for start, stop in pairwise(bounds)]
+    return f"({', '.join(parts_of_x)},)"
+
+
+def _unstack(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"tuple({inputs[0]})" if primitive.axis == 0 else f"tuple(np.moveaxis({inputs[0]}, {primitive.axis}, 0))"
+
+
+def _flip(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"np.flip({inputs[0]}, {primitive.axes})"
+
+
+def _roll(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"np.roll({inputs[0]}, {primitive.shifts}, {primitive.axes})"
+
+
+def _triangle(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"np.{'tril' if primitive.lower else 'triu'}({inputs[0]}, {primitive.offset})"
+
+
+def _diagonal(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"np.diagonal({inputs[0]}, {primitive.offset}, -2, -1)"
+
+
+def _cumulative_sum(equation: Equation, inputs: Sequence[str]) -> str | None:
+    primitive: Any = equation.primitive
+    written = f"np.add.accumulate({inputs[0]}, axis={primitive.axis})"
+    return None if primitive.reverse else written
+
+
+# --- entries ----------------------------------------------------------------------------------------------
+
+
+def _slice(equation: Equation, inputs: Sequence[str]) -> str | None:
+    primitive: Any = equation.primitive
+    return f"{inputs[0]}[{shown_index(primitive.key)}]" if is_array(equation) else None
+
+
+def _gather(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    x, *indices = inputs
+    if len(indices) == 1:
+        return f"np.take({x}, {indices[0]}, axis={primitive.start})"
+    return f"{x}[{', '.join([':'] * primitive.start + indices)}]"
+
+
+def _scatter_add(equation: Equation, inputs: Sequence[str]) -> str | None:
+    primitive: Any = equation.primitive
+    if primitive.unique or not primitive.shape or any(not atom.type.shape for atom in equation.inputs):
+        return None
+    return f"scatter_add({inputs[0]}, {primitive.shape}, {primitive.start}, {', '.join(inputs[1:])})"
+
+
+def shown_index(key: Any) -> str:
+    """A basic index as it is written between brackets."""
+    index = index_of(key)
+    if not isinstance(index, tuple):
+        return str(index)
+    return ", ".join(_shown_entry(entry) for entry in index) or "()"
+
+
+def _shown_entry(entry: Any) -> str:
+    if isinstance(entry, slice):
+        bounds = ["" if part is None else str(part) for part in (entry.start, entry.stop)]
+        return ":".join(bounds if entry.step is None else [*bounds, str(entry.step)])
+    return "..." if entry is Ellipsis else str(entry)
+
+
+# --- helpers and parts ------------------------------------------------------------------------------------
+
+
+def _tie_share(equation: Equation, inputs: Sequence[str]) -> str:
+    primitive: Any = equation.primitive
+    return f"tie_share({inputs[0]}, {primitive.axes}, {dtype_name(primitive.dtype)})"
+
+
+def _by_name(name: str) -> Expression:
+    def write(equation: Equation, inputs: Sequence[str]) -> str:
+        return f"{name}({', '.join(inputs)})"
+
+    return write
+
+
+FORMS: dict[type, Expression] = {
+    arithmetic.Negative: _negative, arithmetic.Divide: _division, arithmetic.Power: _power, Select: _selection,
+    StepFunction: _comparison, Cast: _cast, ToInteger: _cast, Round: _rounding, axes.Sum: _sum, Extremum: _extremum,
+    SumTo: _sum_to, Reshape: _reshape, axes.Permute: _permute, BroadcastTo: _broadcast, Contract: product,
+    axes.Concatenate: _concatenate, axes.Stack: _stack, axes.Split: _split, axes.Unstack: _unstack, axes.Flip: _flip,
+    axes.Roll: _roll, axes.Triangle: _triangle, axes.Diagonal: _diagonal, CumulativeSum: _cumulative_sum,
+    Slice: _slice, Gather: _gather, ScatterAdd: _scatter_add, TieShare: _tie_share, Same: _by_name("same"),
+    Share: _by_name("share"), elementary.Logistic: _by_name("logistic"), parts.RealPart: _by_name("np.real"),
+    parts.ImaginaryPart: _by_name("np.imag"), parts.Conjugate: _by_name("np.conjugate"),
+    parts.ComplexAbsolute: _by_name("np.absolute"),
+}  # fmt: skip
+"""How each operation is written that is not simply the call of a ufunc."""
+
+
+# --- Python floats --------------------------------------------------------------------------------------
+
+MATH: dict[type, str] = {
+    elementary.Exp: "exp", elementary.Expm1: "expm1", elementary.Log1p: "log1p", elementary.Log2: "log2",
+    elementary.Log10: "log10", elementary.Sqrt: "sqrt", elementary.Sin: "sin", elementary.Cos: "cos",
+    elementary.Tan: "tan", elementary.Arcsin: "asin", elementary.Arccos: "acos", elementary.Arctan: "atan",
+    elementary.Sinh: "sinh", elementary.Cosh: "cosh", elementary.Tanh: "tanh", elementary.Arcsinh: "asinh",
+    elementary.Arccosh: "acosh", elementary.Arctanh: "atanh", arithmetic.Log: "log",
+}  # fmt: skip
+
+
+def scalar_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
+    """The operation on Python floats and booleans."""
+    primitive = equation.primitive
+    x, y = inputs[0], inputs[1] if len(inputs) > 1 else ""
+    if type(primitive) in INFIX:
+        return f"{x} {INFIX[type(primitive)]} {y}"
+    if type(primitive) in MATH:
+        return f"math.{MATH[type(primitive)]}({x})"
+    if isinstance(primitive, StepFunction):
+        operator = COMPARISONS.get(primitive.ufunc.__name__)
+        return None if operator is None else f"{x} {operator} {y}"
+    written: dict[type, str] = {
+        arithmetic.Negative: f"-{x}",
+        arithmetic.Divide: f"{x} / {y}",
+        arithmetic.Power: f"math.pow({x}, {y})",
+        arithmetic.Square: f"{x} * {x}",
+        arithmetic.Reciprocal: f"1.0 / {x}",
+        MaskedMultiply: f"{x} * {y} if {x} else 0.0",
+        Select: f"{y} if {x} else {inputs[-1]}",
+    }
+    return written.get(type(primitive))

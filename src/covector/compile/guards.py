@@ -1,0 +1,68 @@
+"""Guards: what a recorded branch assumed, as equations without outputs that the compiled code checks.
+
+When Python asks `bool(x > 0)` of a recorded value, the branch it takes becomes part of the recording. The
+guard says so: the graph is the function's only for inputs on which the question has the same answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+from attrs import field, frozen
+
+from covector.core.primitive import Primitive
+from covector.core.types import Array, ArrayType
+from covector.errors import ConcreteValueError
+from covector.graph.graph import Equation, Variable
+
+QUESTIONS: dict[str, Callable[[Any], int]] = {
+    "bool()": bool,
+    "int()": int,
+    "an index": int,
+    "math.floor()": math.floor,
+    "math.ceil()": math.ceil,
+}
+"""What Python can ask of a recorded value, by the name it has in error messages."""
+
+
+class GuardFailedError(Exception):
+    """The inputs are not among those that a graph was recorded for: another specialization is needed."""
+
+
+@final
+@frozen
+class Guard(Primitive):
+    """Asks whether a question about the input has the answer it had when the graph was recorded."""
+
+    question: Callable[[Any], int] = field(repr=lambda question: question.__name__)
+    answer: int
+
+    @property
+    def signature(self) -> str:
+        return f"guard {self.question.__name__} is {self.answer} of"
+
+    def evaluate(self, *inputs: Array) -> tuple[()]:
+        if self.question(inputs[0]) != self.answer:
+            raise GuardFailedError
+        return ()
+
+    def output_type(self, *inputs: ArrayType) -> tuple[()]:
+        return ()
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
+        return self(*primals), ()
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> tuple[()]:
+        raise ConcreteValueError("a branch that was recorded for one value cannot be taken for a batch of values")
+
+
+def guarding(variable: Variable, asked: str, value: Array) -> list[Equation]:
+    """The guard for a question that Python asked of a recorded value."""
+    if asked in ("repr()", "formatting"):
+        return []
+    if asked not in QUESTIONS:
+        raise ConcreteValueError(f"{asked} was asked of a value that jit is recording, which has none yet")
+    question = QUESTIONS[asked]
+    return [Equation(Guard(question, int(question(value))), (variable,), ())]

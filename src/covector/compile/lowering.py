@@ -1,0 +1,138 @@
+"""Lowering: operations in terms of those that NumPy does well, before a graph is written as source.
+
+Broadcasting is kept implicit: reverse mode repeats the cotangent of a sum to the shape of what was summed, but a
+product with an array of that shape does not need it written out. A product with a number, whatever its axes are
+called, is elementwise. Of large arrays, the sum of a scaled one is the scaled sum, and the shares of the entries
+that attain a maximum are a quotient, which can be computed block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+
+from covector.compile.simplify import without_dead_code
+from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
+from covector.core.families import Elementwise
+from covector.core.primitive import Primitive, as_tuple
+from covector.graph.graph import Atom, Equation, Graph, Variable
+from covector.ops.arithmetic import DIVIDE, MULTIPLY, NEGATIVE, Multiply, Negative
+from covector.ops.axes import Sum
+from covector.ops.comparison import Select
+from covector.ops.contraction import Contract
+from covector.ops.reduction import TieShare
+
+LARGE = 65_536
+"""Entries from which an array is worth working on block by block."""
+
+
+def lowered(graph: Graph) -> Graph:
+    """The graph with simpler operations, of the same outputs."""
+    sources: dict[Atom, Atom] = {}
+    sums = _Sums()
+    equations: list[Equation] = []
+    for equation in graph.equations:
+        equation = Equation(equation.primitive, sums.replaced(equation.inputs), equation.outputs)
+        if isinstance(equation.primitive, BroadcastTo):
+            sources[equation.outputs[0]] = sources.get(equation.inputs[0], equation.inputs[0])
+        for simpler in _lowered(_without_repetition(equation, sources)):
+            equations += sums.simplified(simpler)
+    outputs = sums.replaced(graph.outputs)
+    return without_dead_code(Graph(graph.inputs, tuple(equations), outputs, graph.constants, graph.structure))
+
+
+def _lowered(equation: Equation) -> Sequence[Equation]:
+    if isinstance(equation.primitive, Contract):
+        return [_scaling(equation)]
+    if isinstance(equation.primitive, TieShare) and equation.outputs[0].type.size >= LARGE:
+        return _shares(equation, equation.primitive)
+    return [equation]
+
+
+@final
+class _Sums:
+    """Takes factors and signs out of sums of all entries of large arrays, and takes equal sums once."""
+
+    def __init__(self) -> None:
+        self.scaled: dict[Atom, tuple[Atom, Atom | None]] = {}
+        self.known: dict[Atom, Variable] = {}
+        self.same: dict[Atom, Atom] = {}
+
+    def replaced(self, atoms: tuple[Atom, ...]) -> tuple[Atom, ...]:
+        """The atoms, sums that are known already in the place of equal ones."""
+        return tuple(self.same.get(a, a) for a in atoms) if self.same else atoms
+
+    def simplified(self, equation: Equation) -> Sequence[Equation]:
+        """The equations for one equation."""
+        if len(equation.outputs) != 1:
+            return [equation]
+        if _is_whole_sum(equation):
+            return self._sum(equation.inputs[0], equation.outputs[0])
+        (out,) = equation.outputs
+        if isinstance(equation.primitive, Negative):
+            self.scaled[out] = equation.inputs[0], None
+        elif isinstance(equation.primitive, Multiply):
+            for x, factor in (equation.inputs, equation.inputs[::-1]):
+                if x.type == out.type and not factor.type.shape:
+                    self.scaled[out] = x, factor
+        return [equation]
+
+    def _sum(self, x: Atom, out: Variable) -> Sequence[Equation]:
+        if x in self.scaled:
+            x, factor = self.scaled[x]
+            total = Variable(out.type)
+            equations = self._sum(x, total)
+            inputs = self.replaced((total,) if factor is None else (total, factor))
+            return [*equations, Equation(NEGATIVE if factor is None else MULTIPLY, inputs, (out,))]
+        if x in self.known:
+            self.same[out] = self.known[x]
+            return []
+        self.known[x] = out
+        return [Equation(Sum(tuple(range(x.type.ndim))), (x,), (out,))]
+
+
+def _is_whole_sum(equation: Equation) -> bool:
+    x, out = equation.inputs[0].type if equation.inputs else None, equation.outputs[0].type
+    if x is None or out.shape or x.size < LARGE or not x.differentiable:
+        return False
+    return isinstance(equation.primitive, (Sum, SumTo)) and x.dtype == out.dtype
+
+
+def _without_repetition(equation: Equation, sources: dict[Atom, Atom]) -> Equation:
+    """The elementwise operation on what was repeated, if its result is the same."""
+    if not isinstance(equation.primitive, (Elementwise, Select)) or sources.keys().isdisjoint(equation.inputs):
+        return equation
+    for position, atom in enumerate(equation.inputs):
+        if isinstance(atom, Variable) and atom in sources:
+            inputs = (*equation.inputs[:position], sources[atom], *equation.inputs[position + 1 :])
+            found = as_tuple(equation.primitive.output_type(*(x.type for x in inputs)))
+            if found == tuple(v.type for v in equation.outputs):
+                equation = Equation(equation.primitive, inputs, equation.outputs)
+    return equation
+
+
+def _scaling(equation: Equation) -> Equation:
+    primitive: Any = equation.primitive
+    labels = primitive.left + primitive.right
+    scales = () in (primitive.left, primitive.right) and labels == primitive.out
+    types = [atom.type for atom in equation.inputs]
+    same = scales and MULTIPLY.output_type(*types) == equation.outputs[0].type
+    return Equation(MULTIPLY, equation.inputs, equation.outputs) if same else equation
+
+
+def _shares(equation: Equation, primitive: TieShare) -> Sequence[Equation]:
+    """Attained / sum of attained, over the axes of the extreme."""
+    (attained,) = equation.inputs
+    kept = tuple(1 if i in primitive.axes else n for i, n in enumerate(attained.type.shape))
+    counted = _applied(Sum(primitive.axes), attained)
+    reshaped = _applied(Reshape(kept), counted.outputs[0])
+    if primitive.dtype == np.float64:
+        return [counted, reshaped, Equation(DIVIDE, (attained, reshaped.outputs[0]), equation.outputs)]
+    quotient = _applied(DIVIDE, attained, reshaped.outputs[0])
+    return [counted, reshaped, quotient, Equation(Cast(primitive.dtype), quotient.outputs, equation.outputs)]
+
+
+def _applied(primitive: Primitive, *inputs: Atom) -> Equation:
+    return Equation(primitive, inputs, (Variable(primitive.output_type(*(atom.type for atom in inputs))),))

@@ -1,0 +1,131 @@
+"""The few functions that emitted code calls besides NumPy's; each needs nothing but NumPy and the others.
+
+Those that are elementwise take `out`, like a ufunc.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from covector.core.types import Array, Shape
+
+
+def quotient(x: Array, y: Array) -> Array:
+    """x / y of Python numbers: NumPy's where Python would raise."""
+    return x / y if y else np.divide(x, y)
+
+
+def ratio(x: Array, y: Array, out: Array | None = None) -> Array:
+    """x / y without a warning: a partial derivative may be infinite where it is not used."""
+    if out is None and type(y) in (int, float) and y != 0:
+        return x / y
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.divide(x, y, out=out)
+
+
+def quiet_power(x: Array, y: Array, out: Array | None = None) -> Array:
+    """x ** y without a warning."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return x**y if out is None else np.power(x, y, out=out)
+
+
+def quiet_log(x: Array, out: Array | None = None) -> Array:
+    """log x without a warning."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(x, out=out)
+
+
+def masked_multiply(x: Array, y: Array, out: Array | None = None) -> Array:
+    """x * y, but 0 where x is 0, whatever y is."""
+    if all_finite(y):
+        return x * y if out is None else np.multiply(x, y, out=out)
+    zero = np.equal(x, 0)
+    with np.errstate(invalid="ignore"):
+        product = np.asarray(np.multiply(x, y, out=out))
+    if np.any(zero):
+        product[np.broadcast_to(zero, product.shape)] = 0
+    return product if product.shape or out is not None else product[()]
+
+
+def all_finite(x: Array) -> bool:
+    """Whether no entry is infinite or NaN; the square is finite unless an entry is not, or is huge."""
+    if type(x) is np.ndarray and x.dtype.char in "fd" and math.isfinite(np.vdot(x, x)):
+        return True
+    return bool(np.isfinite(x).all())
+
+
+def same(x: Array, y: Array) -> Array:
+    """Whether entries are equal, or both NaN."""
+    equal = np.equal(x, y)
+    return equal if np.all(np.equal(y, y)) else equal | (np.isnan(x) & np.isnan(y))
+
+
+def share(extreme: Array, x: Array, y: Array) -> Array:
+    """The part of max(x, y), say, that is x's: 1 where it is x alone, 0 where it is y alone, 1/2 at a tie."""
+    from_x, from_y = np.equal(x, extreme), np.equal(y, extreme)
+    dtype = np.asarray(extreme).dtype
+    if np.logical_and.reduce(np.not_equal(from_x, from_y), axis=None):  # no ties and no NaN
+        return from_x.astype(dtype)[()]
+    from_x, from_y = same(x, extreme), same(y, extreme)
+    return (from_x / np.maximum(np.add(from_x, from_y, dtype=np.int8), 1)).astype(dtype)[()]
+
+
+def tie_share(attained: Array, axes: tuple[int, ...], dtype: type) -> Array:
+    """The part of each entry in an extreme that the marked entries attain: 1 / n for each of n, 0 for the others."""
+    counts = np.add.reduce(attained, axis=axes, keepdims=True, dtype=np.intp)
+    shares = attained if np.all(np.equal(counts, 1)) else np.divide(attained, counts)
+    return shares.astype(dtype)
+
+
+def logistic(x: Array, y: Array) -> Array:
+    """1 / (1 + exp(y - x)), and 1/2 where x = y, also at infinity."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = 1 / (1 + np.exp(np.subtract(y, x)))
+    return out if np.all(np.equal(out, out)) else np.where(np.equal(x, y), out.dtype.type(0.5), out)[()]
+
+
+def broadcast(x: Array, shape: Shape) -> Array:
+    """x repeated to a shape: written out while that is quicker than a view."""
+    if math.prod(shape) > 4096:
+        return np.broadcast_to(x, shape)
+    repeated = np.empty(shape, np.asarray(x).dtype)
+    repeated[...] = x
+    return repeated
+
+
+def scatter_add(x: Array, shape: Shape, start: int, *indices: Array) -> Array:
+    """Zeros of a shape, with x added at the entries picked by index arrays, which follow `start` whole axes."""
+    if not math.prod(shape):
+        return np.zeros(shape, x.dtype)
+    stop = start + len(indices)
+    picked = np.broadcast_arrays(*(np.where(i < 0, i + n, i) for i, n in zip(indices, shape[start:stop], strict=True)))
+    count, after = picked[0].ndim, len(shape) - stop
+    places = [np.arange(n).reshape((-1,) + (1,) * (start - k - 1 + count + after)) for k, n in enumerate(shape[:start])]
+    places += [place.reshape(place.shape + (1,) * after) for place in picked]
+    places += [np.arange(n).reshape((-1,) + (1,) * (after - k - 1)) for k, n in enumerate(shape[stop:])]
+    positions = np.ravel_multi_index(np.broadcast_arrays(*places), shape)
+    return added_at(positions.ravel(), np.broadcast_to(x, positions.shape).ravel(), math.prod(shape)).reshape(shape)
+
+
+def added_at(positions: Array, values: Array, size: int) -> Array:
+    """A vector of zeros with values added at positions; np.bincount is the fastest way, in double precision."""
+    if values.dtype.kind == "c":
+        out = np.zeros(size, values.dtype)
+        out.real, out.imag = added_at(positions, values.real, size), added_at(positions, values.imag, size)
+        return out
+    if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
+        return np.bincount(positions, values, size).astype(values.dtype, copy=False)
+    out = np.zeros(size, values.dtype)
+    np.add.at(out, positions, values)
+    return out
+
+
+HELPERS: dict[str, Any] = {
+    "math": math, "quotient": quotient, "ratio": ratio, "quiet_power": quiet_power, "quiet_log": quiet_log,
+    "masked_multiply": masked_multiply, "all_finite": all_finite, "same": same, "share": share, "tie_share": tie_share,
+    "logistic": logistic, "broadcast": broadcast, "scatter_add": scatter_add, "added_at": added_at,
+}  # fmt: skip
+"""What emitted code may call, by name."""
