@@ -1,0 +1,1 @@
+"""The transformations users call. Only this layer knows trees, argnums and what a user may hand in."""
