@@ -1,0 +1,361 @@
+"""The dual rules of the operations that come after `abs` or singular values in a disciplined norm.
+
+Each value of such a program is an array of norms of disjoint parts of the argument. A `Part` is what the dual program
+has in its place: the array of their dual norms ("gauge"), or of its powers while a root is still to come ("power": for
+the p-th powers of norms, the q-th powers of their duals), or sorted ("sorted": with the weight of each place).
+
+    >>> from covector.ops.axes import Sum
+    >>> rule_for(Sum((0,)))(None, [Part(np.array([1.0, 3.0]), "gauge")]).value       # the dual of a sum is a maximum
+    np.float64(3.0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+from attrs import evolve, frozen
+
+from covector.core.interpreter import Tracer
+from covector.core.primitive import Primitive
+from covector.core.types import Array, typeof
+from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError
+from covector.norms.layout import root
+from covector.norms.matrices import significant
+
+Rule = Callable[[Any, list[Any]], Any]
+
+MEANINGS = {
+    "linear": "a linear function of the argument",
+    "power": "a power of a norm",
+    "sorted": "an array of sorted entries",
+}
+
+
+@final
+@frozen(eq=False)
+class Part:
+    """The dual of a value of a norm's program: an array, what it is, and the exponent or the weights that go with it.
+
+    For sorted entries, in increasing order, `places` says which of them the value consists of.
+    """
+
+    value: Array
+    kind: str
+    exponent: float = 1.0
+    weights: Any = None
+    places: Any = None
+
+    @property
+    def description(self) -> str:
+        """What the value is, for messages."""
+        return MEANINGS.get(self.kind, "a norm")
+
+    @property
+    def conjugate(self) -> float:
+        """The q with 1/p + 1/q = 1."""
+        return self.exponent / (self.exponent - 1.0)
+
+
+def rule_for(primitive: Primitive) -> Rule:
+    """The dual rule of an operation; for one outside the grammar, a rule that says so."""
+    return RULES.get(primitive.name, _outside)
+
+
+def _outside(equation: Any, operands: list[Any]) -> Part:
+    raise refused(equation, "is not an operation of disciplined norms")
+
+
+def refused(equation: Any, reason: str) -> MissingRuleError:
+    """The error for an operation that leaves the grammar."""
+    return MissingRuleError(
+        f"dualize: `{equation.primitive.name}` {reason}. A norm is built of invertible linear maps, then abs or "
+        "singular values, then sums, maxima, powers with their roots and positive weights, each value used once; or "
+        "give its dual with norms.define(dual_norm=...)."
+    )
+
+
+# --- what operands must be ------------------------------------------------------------------------------------
+
+
+def _only(equation: Any, operands: list[Any]) -> tuple[Part, Any]:
+    """The operand that depends on the argument, and the constant beside it, if there is one."""
+    parts = [x for x in operands if isinstance(x, Part)]
+    others = [x for x in operands if not isinstance(x, Part)]
+    if len(parts) != 1 or len(others) > 1:
+        raise refused(equation, "of two values that depend on the argument has no dual")
+    return parts[0], others[0] if others else None
+
+
+def _gauge(equation: Any, part: Any) -> Part:
+    """A norm, or the norm that a power of one comes from."""
+    if isinstance(part, Part) and part.kind == "power":
+        return Part(root(part.value, part.conjugate), "gauge")
+    if not isinstance(part, Part) or part.kind != "gauge":
+        found = part.description if isinstance(part, Part) else "a constant"
+        raise refused(equation, f"needs norms, and was given {found}")
+    return part
+
+
+def _powered(part: Part, exponent: float) -> Part:
+    """The power of a norm."""
+    return part if exponent == 1 else evolve(
+        part, value=part.value ** (exponent / (exponent - 1.0)), kind="power", exponent=exponent
+    )  # fmt: skip
+
+
+def _positive_weights(equation: Any, weights: Any) -> Any:
+    if not isinstance(weights, Tracer) and not np.all((np.asarray(weights) > 0) & np.isfinite(weights)):
+        raise ArgumentError(f"dualize: `{equation.primitive.name}` by weights that are not all positive: not a norm")
+    return weights
+
+
+def _same_shape(equation: Any, part: Part) -> None:
+    if typeof(part.value).shape != equation.outputs[0].type.shape:
+        raise refused(equation, "repeats entries by broadcasting, so that a value is used more than once")
+
+
+# --- the rules ------------------------------------------------------------------------------------------------
+
+
+def absolute(equation: Any, operands: list[Any]) -> Part:
+    """abs of a linear function is its own dual."""
+    part, _ = _only(equation, operands)
+    return Part(np.abs(part.value), "gauge") if part.kind == "linear" else _gauge(equation, part)
+
+
+def singular_values(equation: Any, operands: list[Any]) -> Part:
+    """Singular values are their own dual; those that are zero to rounding are constant."""
+    part, _ = _only(equation, operands)
+    if part.kind != "linear":
+        raise refused(equation, f"needs a linear function of the argument, and was given {part.description}")
+    return Part(significant(np.linalg.svd(part.value, compute_uv=False), typeof(part.value).shape[-2:]), "gauge")
+
+
+def power(equation: Any, operands: list[Any]) -> Part:
+    """The p-th power of a norm, or the root that undoes one."""
+    part, exponent = operands
+    if not isinstance(part, Part) or isinstance(exponent, (Part, Tracer)) or np.ndim(exponent) != 0:
+        raise refused(equation, "needs a norm and a constant exponent")
+    return _raised(equation, part, float(exponent))
+
+
+def _raised(equation: Any, part: Part, exponent: float) -> Part:
+    if part.kind == "linear":
+        if exponent % 2 != 0:
+            raise refused(equation, f"with the exponent {exponent:g} needs abs first")
+        part = Part(np.abs(part.value), "gauge")
+    total = exponent * part.exponent
+    if abs(total - 1.0) < 1e-12:
+        return _gauge(equation, part)
+    if total < 1:
+        raise refused(equation, f"makes the power {total:g} of a norm; below 1 that is not convex")
+    return _powered(_gauge(equation, part), total)
+
+
+def square(equation: Any, operands: list[Any]) -> Part:
+    """The second power."""
+    return _raised(equation, _only(equation, operands)[0], 2.0)
+
+
+def square_root(equation: Any, operands: list[Any]) -> Part:
+    """The root that undoes a second power."""
+    return _raised(equation, _only(equation, operands)[0], 0.5)
+
+
+def cube_root(equation: Any, operands: list[Any]) -> Part:
+    """The root that undoes a third power."""
+    return _raised(equation, _only(equation, operands)[0], 1.0 / 3.0)
+
+
+def multiply(equation: Any, operands: list[Any]) -> Part:
+    """A positive weight divides the dual; a product of a value with itself is its square."""
+    if _is_square(equation, operands):
+        return _raised(equation, operands[0], 2.0)
+    part, weights = _only(equation, operands)
+    return _weighted(equation, part, weights)
+
+
+def divide(equation: Any, operands: list[Any]) -> Part:
+    """Division by a positive weight."""
+    part, weights = _only(equation, operands)
+    if operands[0] is not part:
+        raise refused(equation, "by a norm is not convex")
+    return _weighted(equation, part, 1.0 / _positive_weights(equation, weights))
+
+
+def _is_square(equation: Any, operands: list[Any]) -> bool:
+    left, right = equation.inputs
+    return left is right and isinstance(operands[0], Part)
+
+
+def _weighted(equation: Any, part: Part, weights: Any) -> Part:
+    """c N^p = (c^(1/p) N)^p, whose dual is (N* / c^(1/p)), to the power q: N*^q c^(1 - q)."""
+    if part.kind == "sorted":
+        return evolve(part, weights=part.weights * weights)
+    _same_shape(equation, part)
+    _positive_weights(equation, weights)
+    if part.kind == "power":
+        return evolve(part, value=part.value * weights ** (1.0 - part.conjugate))
+    return evolve(_gauge(equation, part), value=part.value / weights)
+
+
+def contract(equation: Any, operands: list[Any]) -> Part:
+    """The sum of squares of a value, or the sum of its entries with positive weights."""
+    primitive = equation.primitive
+    if _is_square(equation, operands):
+        if primitive.left != primitive.right:
+            raise refused(equation, "of different entries of one value is not a sum of squares")
+        return _kept(_summed(equation, _raised(equation, operands[0], 2.0), primitive.left, primitive.out), primitive)
+    part, weights = _only(equation, operands)
+    own, other = primitive.left, primitive.right
+    if operands[1] is part:
+        own, other = other, own
+    if not set(other) <= set(own):
+        raise refused(equation, "with a matrix of weights uses entries more than once")
+    shape = tuple(np.shape(weights)[other.index(label)] if label in other else 1 for label in own)
+    order = sorted(range(len(other)), key=lambda i: own.index(other[i]))
+    weights = np.reshape(np.transpose(weights, order), shape)
+    if part.kind == "sorted":
+        weighted = evolve(part, weights=part.weights * weights)
+    else:
+        weighted = evolve(_gauge(equation, part), value=part.value / _positive_weights(equation, weights))
+    return _kept(_summed(equation, weighted, own, primitive.out), primitive, own)
+
+
+def _summed(equation: Any, part: Part, labels: tuple[int, ...], out: tuple[int, ...]) -> Part:
+    axes = tuple(i for i, label in enumerate(labels) if label not in out)
+    return _sum_over(equation, part, axes) if axes else part
+
+
+def _kept(part: Part, primitive: Any, labels: tuple[int, ...] | None = None) -> Part:
+    """The remaining axes in the order of the output."""
+    left = [label for label in (primitive.left if labels is None else labels) if label in primitive.out]
+    return evolve(part, value=np.transpose(part.value, [left.index(label) for label in primitive.out]))
+
+
+def total(equation: Any, operands: list[Any]) -> Part:
+    """The dual of a sum is a maximum; of a sum of powers, the sum of the conjugate powers."""
+    axes = equation.primitive.axes if equation is not None else (0,)
+    return _sum_over(equation, _only(equation, operands)[0], axes)
+
+
+def _sum_over(equation: Any, part: Part, axes: tuple[int, ...]) -> Part:
+    if part.kind == "power":
+        return evolve(part, value=np.sum(part.value, axis=axes))
+    if part.kind == "sorted":
+        return _ordered_sum(equation, part)
+    return Part(np.max(_gauge(equation, part).value, axis=axes), "gauge")
+
+
+def _ordered_sum(equation: Any, part: Part) -> Part:
+    """The dual of the sum of w_i times the i-th largest: the largest ratio of partial sums of both."""
+    weights = np.zeros(len(part.value))
+    weights[part.places] = part.weights
+    if np.any(np.diff(weights) < 0) or weights[0] < 0 or not weights[-1] > 0:
+        raise refused(equation, "of sorted entries needs weights that increase with the entries, as for the k largest")
+    quotients = np.cumsum(np.flip(part.value)) / np.cumsum(np.flip(weights))
+    return Part(np.max(quotients), "gauge")
+
+
+def extremum(equation: Any, operands: list[Any]) -> Part:
+    """The dual of a maximum is a sum."""
+    if equation.primitive.ufunc not in (np.maximum, np.fmax):
+        raise refused(equation, "is a minimum, which is not convex")
+    part = _only(equation, operands)[0]
+    sums = Part(np.sum(_gauge(equation, part).value, axis=equation.primitive.axes), "gauge")
+    return _powered(sums, part.exponent)
+
+
+def add(equation: Any, operands: list[Any]) -> Part:
+    """The dual of a sum of two norms of different parts is the larger one; zero may be added."""
+    return _joined(equation, operands, np.maximum)
+
+
+def maximum(equation: Any, operands: list[Any]) -> Part:
+    """The dual of the larger of two norms of different parts is the sum."""
+    return _joined(equation, operands, np.add)
+
+
+def hypot(equation: Any, operands: list[Any]) -> Part:
+    """The Euclidean norm of two norms of different parts is its own dual."""
+    left, right = (_raised(equation, part, 2.0) if isinstance(part, Part) else part for part in operands)
+    return _gauge(equation, _joined(equation, [left, right], np.add))
+
+
+def _joined(equation: Any, operands: list[Any], operation: Any) -> Part:
+    parts = [x for x in operands if isinstance(x, Part)]
+    if len(parts) == 1:
+        part, constant = _only(equation, operands)
+        if part.kind != "linear" and not isinstance(constant, Tracer) and np.all(np.asarray(constant) == 0):
+            _same_shape(equation, part)
+            return part
+        raise refused(equation, "of a norm and a constant other than zero is not a norm")
+    left, right = parts
+    for part in parts:
+        _same_shape(equation, part)
+    if left.kind == right.kind == "power" and left.exponent == right.exponent:
+        if equation.primitive.name == "maximum":
+            sums = Part(_gauge(equation, left).value + _gauge(equation, right).value, "gauge")
+            return _powered(sums, left.exponent)
+        return evolve(left, value=left.value + right.value)
+    if "power" in (left.kind, right.kind):
+        raise refused(equation, "of different powers of norms is not a power of a norm")
+    return Part(operation(_gauge(equation, left).value, _gauge(equation, right).value), "gauge")
+
+
+def rearranged(equation: Any, operands: list[Any]) -> Any:
+    """An operation that moves entries without losing or repeating any is its own dual."""
+    parts = [x for x in operands if isinstance(x, Part)]
+    first, kinds = parts[0], {(part.kind, part.exponent) for part in parts}
+    if len(parts) < len(operands) or first.kind not in ("gauge", "power") or len(kinds) > 1:
+        raise refused(equation, f"of {', '.join(p.description for p in parts)} and constants has no dual")
+    results = equation.primitive(*(p.value for p in parts))
+    if isinstance(results, tuple):
+        return tuple(evolve(first, value=x) for x in results)
+    return evolve(first, value=results)
+
+
+def sliced(equation: Any, operands: list[Any]) -> Part:
+    """A part of the entries; the others are used elsewhere, or are sorted and count nothing."""
+    part, _ = _only(equation, operands)
+    if part.kind != "sorted":
+        found: Part = rearranged(equation, operands)
+        return found
+    numbers = equation.primitive.evaluate(np.arange(len(part.places)))
+    return evolve(part, places=part.places[numbers], weights=(part.weights * np.ones(len(part.places)))[numbers])
+
+
+def sort(equation: Any, operands: list[Any]) -> Part:
+    """Sorted norms, with a weight of one for each."""
+    part = _gauge(equation, _only(equation, operands)[0])
+    if typeof(part.value).ndim != 1:
+        raise refused(equation, "has a dual for vectors only")
+    places = np.arange(len(part.value))
+    return Part(np.sort(part.value), "sorted", weights=np.ones(len(places)), places=places)
+
+
+def guard(equation: Any, operands: list[Any]) -> Part:
+    """`where` that only replaces zeros, or values that are zero to rounding."""
+    part, _ = _only(equation, operands[1:])
+    return part
+
+
+def check_shapes(equation: Any, result: Any) -> Any:
+    """The result, whose values must have the shapes of the equation's outputs unless they are sorted."""
+    for variable, part in zip(equation.outputs, result if isinstance(result, tuple) else (result,), strict=True):
+        if part.kind != "sorted" and typeof(part.value).shape != variable.type.shape:
+            name = equation.primitive.name
+            raise ShapeMismatchError(f"dualize: the dual of `{name}` is {typeof(part.value)}, not {variable.type}")
+    return result
+
+
+RULES: dict[str, Rule] = {
+    "absolute": absolute, "singular_values": singular_values, "power": power, "square": square, "sqrt": square_root,
+    "root_of_squares": square_root, "cbrt": cube_root, "multiply": multiply, "divide": divide, "contract": contract,
+    "sum": total, "extremum": extremum, "add": add, "maximum": maximum, "fmax": maximum, "hypot": hypot, "sort": sort,
+    "slice": sliced, "select": guard,
+} | dict.fromkeys(
+    ("reshape", "permute", "flip", "roll", "split", "unstack", "concatenate", "stack"), rearranged
+)  # fmt: skip

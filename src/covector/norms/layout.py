@@ -1,0 +1,150 @@
+"""Trees of arrays as vectors, and arithmetic that is the same at every scale.
+
+A norm treats its argument as one long vector: `ravel` lays a tree out so, and gives the way back. Before powers are
+taken, everything is divided by `magnitude`, the power of two next to the largest entry: that rounds nothing, so a
+norm of numbers near 1e-150 or 1e150 is as accurate as one of numbers near 1, and there is no absolute tolerance.
+
+    >>> vector, restore = ravel({"a": np.array([3.0, 4.0]), "b": 5.0})
+    >>> vector
+    array([3., 4., 5.])
+    >>> float(magnitude(vector))
+    4.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from covector.core.interpreter import Tracer
+from covector.core.types import Array, typeof
+from covector.errors import NotDifferentiableError, ShapeMismatchError
+from covector.transforms.stop import stop_gradient
+from covector.trees import Tree, flatten, flatten_like, leaf_path, unflatten
+
+
+def ravel(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
+    """The entries of a tree of real arrays as one vector, and the function that puts such a vector back in its form.
+
+    Integers become floating-point numbers. Raises NotDifferentiableError for complex entries: a norm here is one of
+    real vectors.
+    """
+    leaves, structure = flatten(tree)
+    leaves = [real_leaf(tree, i, leaf) for i, leaf in enumerate(leaves)]
+    kinds = [typeof(leaf) for leaf in leaves]
+    if len(leaves) == 1:
+        (kind,) = kinds
+
+        def restore_one(vector: Array) -> Tree:
+            return unflatten(structure, [_as_leaf(vector, kind.shape, kind.dtype)])
+
+        return np.reshape(leaves[0], -1), restore_one
+    bounds = np.cumsum([0, *(kind.size for kind in kinds)]).tolist()
+
+    def restore(vector: Array) -> Tree:
+        parts = [vector[start:stop] for start, stop in pairwise(bounds)]
+        return unflatten(structure, [_as_leaf(x, k.shape, k.dtype) for x, k in zip(parts, kinds, strict=True)])
+
+    flat = [np.reshape(leaf, -1) for leaf in leaves]
+    return np.concatenate(flat) if flat else np.zeros(0), restore
+
+
+def _as_leaf(vector: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    leaf = np.reshape(vector, shape)
+    leaf = leaf if leaf.dtype == dtype else leaf.astype(dtype)
+    return leaf if shape or isinstance(leaf, Tracer) else leaf[()]
+
+
+def real_leaf(tree: Tree, index: int, leaf: Any) -> Array:
+    """The leaf as an array of floating-point numbers."""
+    leaf = leaf if isinstance(leaf, (Tracer, np.ndarray, np.generic)) else np.asarray(leaf)
+    kind = typeof(leaf).dtype.kind
+    if kind == "f":
+        return leaf
+    if kind in "iub":
+        return leaf.astype(float)
+    raise NotDifferentiableError(f"a norm needs real numbers; {leaf_path(tree, 'argument', index)} is {typeof(leaf)}")
+
+
+def magnitude(vector: Array) -> Array:
+    """The largest power of two that is at most the largest |entry|; 1 if all are zero. Constant to every derivative.
+
+    Law: `vector / magnitude(vector)` is exact, and its largest entry is between 1 and 2.
+    """
+    if typeof(vector).size == 0:
+        return 1.0
+    largest = np.max(np.abs(stop_gradient(vector)))
+    exponent = np.floor(np.log2(np.where(largest > 0, largest, 1.0)))
+    return np.exp2(exponent).astype(largest.dtype)
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """The quotient, zero where the denominator is."""
+    zero = denominator == 0
+    return np.where(zero, 0.0, numerator) / np.where(zero, 1.0, denominator)
+
+
+def root(total: Array, order: Any) -> Array:
+    """total ** (1 / order) for a total >= 0, with derivative zero at zero."""
+    zero = total == 0
+    safe = np.where(zero, 1.0, total)
+    return np.where(zero, 0.0, np.sqrt(safe) if _is_two(order) else safe ** (1.0 / order))
+
+
+def _is_two(order: Any) -> bool:
+    return not isinstance(order, Tracer) and order == 2
+
+
+def pairing(covector: Tree, vector: Tree) -> Array:
+    """The number <g, v>: the sum of products of corresponding entries of two trees.
+
+    Raises TreeMismatchError or ShapeMismatchError if their structures or shapes differ.
+
+    Example:
+        >>> float(pairing({"a": np.array([1.0, 2.0])}, {"a": np.array([3.0, 4.0])}))
+        11.0
+    """
+    left, structure = flatten(covector)
+    right = flatten_like(structure, vector, "the vector", "the covector")
+    total: Array = 0.0
+    for i, (x, y) in enumerate(zip(left, right, strict=True)):
+        if np.shape(x) != np.shape(y):
+            path = leaf_path(covector, "covector", i)
+            raise ShapeMismatchError(f"{path} has shape {np.shape(x)}, its partner in the vector {np.shape(y)}")
+        total = total + np.dot(np.reshape(x, -1), np.reshape(y, -1))
+    return total
+
+
+def typed_like(example: Tree, tree: Tree) -> Tree:
+    """The tree with the floating-point dtypes of another of the same structure."""
+    dtypes = [typeof(x).dtype for x in flatten(example)[0]]
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [x.astype(d) if d.kind == "f" else x for x, d in zip(leaves, dtypes, strict=True)])
+
+
+def scaled(factor: Any, tree: Tree) -> Tree:
+    """The tree multiplied by a number; leaves keep their dtypes."""
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [_scaled_leaf(factor, x) for x in leaves])
+
+
+def _scaled_leaf(factor: Any, leaf: Any) -> Array:
+    product = factor * np.asarray(leaf) if not isinstance(leaf, Tracer) else factor * leaf
+    dtype = typeof(leaf).dtype
+    return product if product.dtype == dtype or dtype.kind != "f" else product.astype(dtype)
+
+
+def combined(*terms: tuple[Any, Tree]) -> Tree:
+    """The sum of factor * tree over the (factor, tree) pairs, in the dtypes of the first tree."""
+    (factor, first), *rest = terms
+    leaves, structure = flatten(first)
+    totals = [_scaled_leaf(factor, x) for x in leaves]
+    for factor, tree in rest:
+        others = flatten_like(structure, tree, "a term of a sum", "the first")
+        totals = [total + _scaled_leaf(factor, x) for total, x in zip(totals, others, strict=True)]
+    dtypes = [typeof(x).dtype for x in leaves]
+    kept = [t if t.dtype == d or d.kind != "f" else t.astype(d) for t, d in zip(totals, dtypes, strict=True)]
+    return unflatten(structure, kept)

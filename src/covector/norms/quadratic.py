@@ -1,0 +1,167 @@
+"""Quadratic norms sqrt(v^T H v): Mahalanobis, Newton, Sobolev. The dual is sqrt(g^T H^-1 g), the direction H^-1 g.
+
+    >>> quadratic(np.diag([1.0, 4.0])).duality_map(np.array([1.0, 4.0])).round(12)
+    array([1., 1.])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import numpy as np
+from attrs import frozen
+
+from covector.core.interpreter import Tracer
+from covector.core.types import Array
+from covector.errors import ArgumentError
+from covector.norms.layout import magnitude, ratio, ravel, root
+from covector.norms.maps import Diagonal, Matrix, SobolevRoot
+from covector.norms.norm import Norm, Precomposed, Traits, positive
+from covector.norms.registration import registered
+from covector.norms.vectors import l2
+from covector.trees import Tree, map_leaves
+
+
+def quadratic(
+    matrix: Any = None,
+    *,
+    cholesky: Any = None,
+    diagonal: Any = None,
+    product: Callable[[Tree], Tree] | None = None,
+    tolerance: float = 1e-12,
+) -> Norm:
+    """sqrt(v^T H v) for a symmetric positive definite H, given in one of four ways.
+
+    Args:
+        matrix: H itself; factored once.
+        cholesky: L with H = L L^T.
+        diagonal: the diagonal of H, positive, of the shape (or tree) of the vectors.
+        product: the function v -> H v, such as `partial(hvp(f), x)`; H^-1 is applied by conjugate gradients.
+        tolerance: of the conjugate gradients, relative to the right-hand side.
+
+    Raises:
+        ArgumentError: none or several are given; H is not symmetric or not positive definite.
+
+    Example:
+        >>> float(quadratic(diagonal=np.array([4.0, 9.0])).norm(np.array([1.0, 0.0])))
+        2.0
+    """
+    given = [x is not None for x in (matrix, cholesky, diagonal, product)]
+    if sum(given) != 1:
+        raise ArgumentError("quadratic needs exactly one of matrix, cholesky, diagonal and product")
+    if product is not None:
+        return OperatorNorm(product, tolerance)
+    if diagonal is not None:
+        roots = map_leaves(lambda x: np.sqrt(positive(x, "the diagonal of H")), diagonal)
+        return Precomposed(l2(), Diagonal(roots))
+    factor = _factor(matrix) if cholesky is None else cholesky
+    return Precomposed(l2(), Matrix(np.transpose(factor)))
+
+
+def _factor(matrix: Any) -> Array:
+    if isinstance(matrix, Tracer):
+        return np.linalg.cholesky(matrix)
+    matrix = np.asarray(matrix, dtype=float)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T, atol=0, rtol=1e-8):
+        raise ArgumentError(f"a quadratic norm needs a symmetric matrix; found one of shape {matrix.shape}")
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        least = float(np.linalg.eigvalsh(matrix)[0])
+        raise ArgumentError(
+            f"a quadratic norm needs a positive definite matrix; its least eigenvalue is {least:.3g}. Add a multiple "
+            "of the identity"
+        ) from None
+
+
+def sobolev(alpha: Any = 1.0, boundary: str = "neumann") -> Norm:
+    """sqrt(<v, v> + alpha <grad v, grad v>) of grid functions of any dimension: the Sobolev norm H1.
+
+    The gradient is the difference of neighbours; `alpha` is in units of the squared spacing. Directions solve
+    (1 - alpha Laplacian) v = g by fast Fourier transforms, which makes descent independent of the grid.
+
+    Args:
+        alpha: positive; how much slopes count.
+        boundary: "neumann" (free ends), "dirichlet" (zero one step outside), or "periodic".
+
+    Source: J. Neuberger, Sobolev gradients and differential equations (1997).
+
+    Example:
+        >>> float(sobolev(2.0).norm(np.array([0.0, 1.0])))      # the root of 1 + 2 (1 - 0)**2
+        1.73205080756887...
+    """
+    if boundary not in ("neumann", "dirichlet", "periodic"):
+        raise ArgumentError(f"boundary must be 'neumann', 'dirichlet' or 'periodic'; found {boundary!r}")
+    return Precomposed(l2(), SobolevRoot(positive(alpha, "alpha"), boundary))
+
+
+@registered
+@final
+@frozen(eq=False)
+class OperatorNorm(Norm):
+    """sqrt(<v, H v>) for H known by its products."""
+
+    product: Callable[[Tree], Tree]
+    tolerance: float = 1e-12
+
+    def norm(self, vector: Tree) -> Array:
+        return self._length(vector)[2]
+
+    def dual_norm(self, covector: Tree) -> Array:
+        flat, solution, _, unit = self._solution(covector)
+        return unit * root(np.dot(flat, solution), 2)
+
+    def maximizer(self, covector: Tree) -> Tree:
+        flat, solution, restore, _ = self._solution(covector)
+        return restore(ratio(solution, root(np.dot(flat, solution), 2)))
+
+    def subgradient(self, vector: Tree) -> Tree:
+        image, restore, length = self._length(vector)
+        return restore(ratio(image, length))
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(smooth=True, strictly_convex=True)
+
+    def _length(self, vector: Tree) -> tuple[Array, Callable[[Array], Tree], Array]:
+        flat, restore = ravel(vector)
+        unit = magnitude(flat)
+        image = self._image(flat / unit, restore)
+        return unit * image, restore, unit * root(np.dot(flat / unit, image), 2)
+
+    def _solution(self, covector: Tree) -> tuple[Array, Array, Callable[[Array], Tree], Array]:
+        flat, restore = ravel(covector)
+        unit = magnitude(flat)
+        flat = flat / unit
+        return flat, conjugate_gradients(lambda x: self._image(x, restore), flat, self.tolerance), restore, unit
+
+    def _image(self, flat: Array, restore: Callable[[Array], Tree]) -> Array:
+        return ravel(self.product(restore(flat)))[0]
+
+
+def conjugate_gradients(product: Callable[[Array], Array], target: Array, tolerance: float) -> Array:
+    """The x with H x = target, to a residual of `tolerance` relative to the target.
+
+    Raises ArgumentError if a direction of no positive curvature turns up, or the tolerance is not reached in ten
+    times as many products as there are entries.
+
+    Source: M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems (1952).
+    """
+    solution, residual, direction = np.zeros_like(target), target, target
+    square = float(np.dot(residual, residual))
+    goal = tolerance**2 * square
+    for _ in range(10 * len(target)):
+        if square <= goal:
+            return solution
+        image = product(direction)
+        curvature = float(np.dot(direction, image))
+        if not curvature > 0:
+            raise ArgumentError(f"a quadratic norm needs a positive definite H; one direction has {curvature:.3g}")
+        solution = solution + (square / curvature) * direction
+        residual = residual - (square / curvature) * image
+        square, previous = float(np.dot(residual, residual)), square
+        direction = residual + (square / previous) * direction
+    if square <= max(goal, 1e-20 * float(np.dot(target, target))):
+        return solution
+    raise ArgumentError(f"conjugate gradients did not reach a residual of {tolerance:.0e}; H is too badly conditioned")
