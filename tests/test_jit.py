@@ -1,0 +1,270 @@
+"""jit: compiled code gives what the function gives, takes the branch the values ask for, and is never stale."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import covector as cv
+from covector.compile.guards import Guard
+from covector.compile.simplify import PASSES, simplified
+from covector.core.primitive import as_tuple
+from covector.errors import ArgumentError
+from covector.graph.graph import check
+from covector.trees import flatten
+from tests.collection import catalogue
+
+X = np.linspace(0.3, 1.7, 5)
+
+
+def rosenbrock(x: Any) -> Any:
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def textbook(x: Any, y: Any) -> Any:
+    return np.log(x) + x * y - np.sin(y)
+
+
+def programs() -> list[Any]:
+    weights = np.linspace(-1.0, 1.0, 25).reshape(5, 5)
+    return [
+        pytest.param(rosenbrock, (X,), id="rosenbrock"),
+        pytest.param(cv.grad(rosenbrock), (X,), id="gradient"),
+        pytest.param(cv.hessian(rosenbrock), (X,), id="hessian"),
+        pytest.param(cv.grad(textbook, (0, 1)), (2.0, 5.0), id="scalars"),
+        pytest.param(cv.grad(cv.grad(textbook)), (2.0, 5.0), id="second derivative"),
+        pytest.param(cv.jacrev(lambda x: np.tanh(weights @ np.sin(x))), (X,), id="jacobian"),
+        pytest.param(cv.vmap(cv.grad(textbook)), (X, X), id="vmap of grad"),
+        pytest.param(lambda p: {"a": p["w"] @ p["w"].T, "b": (p["c"], None)}, ({"w": weights, "c": 2.0},), id="trees"),
+        pytest.param(lambda x: np.linalg.solve(np.eye(5) + np.outer(x, x), x), (X,), id="solve"),
+        pytest.param(lambda x: np.where(x > 1.0, np.sqrt(x), x**3), (X.astype(np.float32),), id="float32"),
+        pytest.param(lambda x: x * 2 + 1, (3,), id="integers"),
+        pytest.param(lambda z: np.exp(z) * z.conj(), (X + 1j,), id="complex"),
+    ]
+
+
+def same(found: Any, expected: Any) -> None:
+    found, expected = flatten(found), flatten(expected)
+    assert found[1] == expected[1]
+    for a, b in zip(found[0], expected[0], strict=True):
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        np.testing.assert_allclose(a, b, rtol=1e-12 if np.asarray(b).dtype.itemsize >= 8 else 1e-5, atol=1e-13)
+
+
+@pytest.mark.parametrize(("function", "args"), programs())
+def test_compiled_is_uncompiled(function: Any, args: Any) -> None:
+    fast = cv.jit(function)
+    for _ in range(2):
+        same(fast(*args), function(*args))
+    assert fast.cache_info()[:2] == (1, 1)
+
+
+@pytest.mark.parametrize("instance", catalogue(), ids=repr)
+def test_compiling_a_primitive_changes_nothing(instance: Any) -> None:
+    def function(*inputs: Any) -> Any:
+        return list(as_tuple(instance.primitive(*inputs)))
+
+    same(cv.jit(function)(*instance.inputs), function(*instance.inputs))
+
+
+@pytest.mark.parametrize(("function", "args"), programs())
+def test_each_pass_keeps_the_outputs(function: Any, args: Any) -> None:
+    graph = cv.make_graph(function)(*args)
+    for simplify in PASSES:
+        graph = check(simplify(graph))
+        same(graph(*args), function(*args))
+
+
+class TestSimplification:
+    def test_common_subexpressions_are_computed_once(self) -> None:
+        graph = simplified(cv.make_graph(lambda x: np.sin(x) * np.cos(x) + np.sin(x))(1.0))
+        assert [e.primitive.name for e in graph.equations].count("sin") == 1
+
+    def test_dead_code_goes(self) -> None:
+        def function(x: Any) -> Any:
+            np.exp(x)
+            return x + 1.0
+
+        assert len(simplified(cv.make_graph(function)(1.0)).equations) == 1
+
+    def test_zeros_of_different_sign_stay_apart(self) -> None:
+        def function(x: Any) -> Any:
+            return np.arctan2(0.0, x), np.arctan2(-0.0, x)
+
+        same(cv.jit(function)(-1.0), function(-1.0))
+
+    def test_factors_of_one_and_double_casts_go(self) -> None:
+        graph = simplified(cv.make_graph(lambda x: (x * 1.0).reshape(5) / 1.0)(X))
+        assert graph.equations == ()
+
+
+class TestBranches:
+    def test_a_stale_branch_is_never_run(self) -> None:
+        fast = cv.jit(lambda x: x * 2.0 if x > 0 else -x)
+        assert [float(fast(x)) for x in (1.0, -1.0, 2.0, -3.0)] == [2.0, 1.0, 4.0, 3.0]
+        assert fast.cache_info() == (2, 2, 2)
+
+    def test_loops_on_values(self) -> None:
+        def root(a: Any) -> Any:
+            x = 1.0
+            while abs(x * x - a) > 1e-12:
+                x = x - (x * x - a) / (2 * x)
+            return x
+
+        fast = cv.jit(cv.grad(root))
+        for a in (2.0, 3.0, 1e4, 1e-4):
+            np.testing.assert_allclose(fast(a), 0.5 / np.sqrt(a), rtol=1e-6)
+
+    def test_integers_and_rounding_are_guarded(self) -> None:
+        fast = cv.jit(lambda x, n: sum(x**k for k in range(int(n))) + int(x))
+        for x, n in ((1.5, 2.0), (2.5, 2.0), (2.5, 4.0)):
+            assert fast(x, n) == sum(x**k for k in range(int(n))) + int(x)
+
+    def test_a_guard_survives_simplification(self) -> None:
+        graph = cv.jit(lambda x: 1.0 if x > 0 else 2.0).lower(3.0).simplified
+        assert any(isinstance(e.primitive, Guard) for e in graph.equations)
+
+    def test_too_many_branches_run_uncompiled_with_a_warning(self) -> None:
+        fast = cv.jit(lambda x: x + int(x))
+        for i in range(16):
+            fast(float(i))
+        with pytest.warns(RuntimeWarning, match="more than 16 different branches"):
+            assert fast(20.0) == 40.0
+
+
+class TestClosures:
+    def test_an_array_changed_in_place_is_seen(self) -> None:
+        weights = np.array([1.0, 2.0, 3.0])
+        fast = cv.jit(cv.grad(lambda x: np.sum(np.sin(weights * x) / weights)))
+        x = np.ones(3)
+        for _ in range(3):
+            np.testing.assert_allclose(fast(x), np.cos(weights * x))
+            weights *= 1.5
+
+    def test_what_numpy_computed_from_it_is_computed_anew(self) -> None:
+        weights = np.array([1.0, 2.0, 3.0])
+        fast = cv.jit(lambda x: np.sum(x * (2.0 * weights)))
+        assert fast(np.ones(3)) == 12.0
+        weights[:] = 1.0
+        assert fast(np.ones(3)) == 6.0
+
+    def test_numbers_and_branches_made_from_it(self) -> None:
+        weights = np.array([1.0, 2.0, 3.0])
+        first, total = cv.jit(lambda x: x * weights[0]), cv.jit(lambda x: x * float(weights.sum()))
+        branch = cv.jit(lambda x: x if weights.sum() > 5.0 else -x)
+        assert (first(2.0), total(2.0), branch(2.0)) == (2.0, 12.0, 2.0)
+        weights[:] = 0.5
+        assert (first(2.0), total(2.0), branch(2.0)) == (1.0, 3.0, -2.0)
+
+    def test_through_objects_and_other_functions(self) -> None:
+        class Model:
+            def __init__(self) -> None:
+                self.weights = np.ones(2)
+
+            def scaled(self) -> Any:
+                return 3.0 * self.weights
+
+        model = Model()
+        fast = cv.jit(lambda x: np.sum(x * model.scaled()))
+        assert fast(np.ones(2)) == 6.0
+        model.weights[0] = 5.0
+        assert fast(np.ones(2)) == 18.0
+
+
+class TestScalars:
+    def test_numpys_result_and_warning_where_python_would_raise(self) -> None:
+        fast = cv.jit(np.log)
+        assert fast(1.0) == 0.0
+        with pytest.warns(RuntimeWarning, match="divide by zero"):
+            assert fast(0.0) == -np.inf
+        with pytest.warns(RuntimeWarning, match="overflow"):
+            assert cv.jit(np.exp)(1e4) == np.inf
+
+    def test_the_partial_at_a_singular_point(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert cv.jit(cv.grad(np.sqrt))(0.0) == np.inf
+
+    def test_the_source_is_plain_python(self) -> None:
+        source = cv.jit(cv.grad(textbook, (0, 1))).source(2.0, 5.0)
+        assert "math.cos(y)" in source
+        assert "operation_" not in source
+
+
+class TestCalls:
+    def test_static_arguments(self) -> None:
+        fast = cv.jit(lambda x, n, flip=False: x**n if not flip else -(x**n), static_argnums=1, static_argnames="flip")
+        assert [fast(2.0, 3), fast(2.0, 4), fast(2.0, 3, flip=True)] == [8.0, 16.0, -8.0]
+        with pytest.raises(ArgumentError, match="must be hashable"):
+            fast(2.0, [3])
+
+    def test_another_shape_or_dtype_is_another_recording(self) -> None:
+        fast = cv.jit(lambda x: x.sum())
+        for x in (np.ones(2), np.ones((2, 2)), np.ones(2, np.float32), np.ones(2)):
+            same(fast(x), x.sum())
+        assert fast.cache_info() == (1, 3, 3)
+
+    def test_results_are_the_callers(self) -> None:
+        weights = np.ones(3)
+        found = cv.jit(cv.grad(lambda x: weights @ x))(np.ones(3))
+        found += 1.0
+        np.testing.assert_array_equal(weights, 1.0)
+        first, second = cv.jit(lambda x: (x.T, x.T))(np.ones((2, 3)))
+        first += 1.0
+        np.testing.assert_array_equal(second, 1.0)
+
+    def test_under_other_transformations(self) -> None:
+        fast = cv.jit(textbook)
+        np.testing.assert_allclose(cv.grad(fast, (0, 1))(2.0, 5.0), cv.grad(textbook, (0, 1))(2.0, 5.0))
+        np.testing.assert_allclose(cv.vmap(fast)(X, X), textbook(X, X))
+        np.testing.assert_allclose(cv.jit(cv.vmap(cv.grad(fast)))(X, X), cv.vmap(cv.grad(textbook))(X, X))
+        np.testing.assert_allclose(cv.jit(fast)(2.0, 5.0), textbook(2.0, 5.0))
+
+    def test_as_a_decorator_it_keeps_the_name(self) -> None:
+        assert cv.jit(textbook).__name__ == "textbook"
+
+
+class TestDerivativesOfCompiledCode:
+    @pytest.mark.parametrize(
+        ("function", "args"),
+        [
+            (rosenbrock, (X,)),
+            (textbook, (2.0, 5.0)),
+            (lambda x: np.sum(np.linalg.inv(np.outer(x, x) + np.eye(5))), (X,)),
+        ],
+    )
+    def test_every_derivative_is_that_of_the_function(self, function: Any, args: Any) -> None:
+        fast = cv.jit(function)
+        directions = tuple(np.ones_like(x) if isinstance(x, np.ndarray) else 1.0 for x in args)
+        derivatives = (cv.grad, cv.jacfwd, cv.jacrev, cv.hessian, lambda f: cv.grad(lambda *a: cv.grad(f)(*a).sum()))
+        for derivative in derivatives:
+            np.testing.assert_allclose(derivative(fast)(*args), derivative(function)(*args), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(cv.jvp(fast, args, directions), cv.jvp(function, args, directions))
+        assert fast.cache_info().specializations <= 2  # Python floats, and NumPy's in the nested derivatives
+
+    def test_the_forward_part_and_the_pullback_run_compiled(self) -> None:
+        calls = []
+
+        def function(x: Any) -> Any:
+            calls.append(x)
+            return np.sum(np.sin(x) ** 2)
+
+        gradient = cv.grad(cv.jit(function))
+        for _ in range(3):
+            np.testing.assert_allclose(gradient(X), np.sin(2 * X))
+        assert len(calls) == 1
+
+    def test_branches_are_taken_by_value(self) -> None:
+        fast = cv.jit(lambda x: x**2 if x > 0 else -x)
+        assert [float(cv.grad(fast)(x)) for x in (3.0, -2.0, 4.0)] == [6.0, -1.0, 8.0]
+        assert fast.cache_info() == (1, 2, 2)
+
+    def test_several_outputs_and_constant_ones(self) -> None:
+        fast = cv.jit(lambda p: {"a": p["x"] * p["y"], "b": 3.0, "n": np.argmax(p["x"])})
+        _, pullback = cv.vjp(lambda p: {k: v for k, v in fast(p).items() if k != "n"}, {"x": X, "y": 2.0})
+        (found,) = pullback({"a": np.ones(5), "b": 1.0})
+        np.testing.assert_allclose(found["x"], 2.0)
+        np.testing.assert_allclose(found["y"], X.sum())
