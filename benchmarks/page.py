@@ -1,0 +1,151 @@
+"""The documentation's page of figures, written from the saved results.
+
+    python -m benchmarks --json benchmarks/results/compiled.json
+    python -m benchmarks.eager --json benchmarks/results/eager.json
+    python -m benchmarks.page
+
+writes `docs/benchmarks.md`, so that the page shows what was measured and nothing else.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import AttrsInstance, fields_dict
+
+from benchmarks import compiled, eager
+from benchmarks.memory import Peak
+from benchmarks.report import number, table
+from benchmarks.scaling import Growth
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+T = TypeVar("T", bound=AttrsInstance)
+
+TEMPLATE = """# How fast it is
+
+Two tables: derivatives that `jit` compiled, and derivatives without it. Every peer differentiates the same function;
+its answer is compared with the others' to 1e-9, and then they take turns: a figure is a median. Arguments and results
+are NumPy arrays or Python floats, and conversions count. JAX runs in double precision with `jax.jit` around the whole
+derivative and `lax.scan` for loops; "by hand" is the derivative as a person would write it in NumPy. All on one thread.
+
+{machine}
+
+What was asked for and missed comes first.
+
+## Where it falls short
+
+Compiled:
+
+{compiled_shortfalls}
+
+Without `jit`:
+
+{eager_shortfalls}
+
+## Compiled derivatives
+
+`{compiled_command}`
+
+The first column is the time of a call in microseconds. The next ones are ratios, covector's time divided by the peer's:
+**below 1, covector is faster**. Then the first call in milliseconds, recording and emission alone, and these divided by
+the first call of `jax.jit`.
+
+{compiled_speed}
+
+The geometric mean of the ratios to `jax.jit` is **{mean}**.
+
+Peak memory of a call, in megabytes, as `tracemalloc` sees it:
+
+{compiled_memory}
+
+A call of a jitted function of one array takes {call:.1f} microseconds more than the function that it computes, and
+`import covector` takes {loading:.0f} milliseconds more than `import numpy`.
+
+## Without jit
+
+`{eager_command}`
+
+The first column is the time of a call in microseconds. The others are ratios the other way round, the peer's time
+divided by covector's: **above 1, covector is faster**. "Asked for" is the ratio to autograd.
+
+{eager_speed}
+
+Peak memory of a gradient in megabytes, and covector's divided by autograd's:
+
+{eager_memory}
+
+The gradient of a chain of operations, in cost for each of them, which should not grow with the length:
+
+{growth}
+
+## Reproduce it
+
+```bash
+pip install -e ".[bench]" torch
+python -m benchmarks --json benchmarks/results/compiled.json
+python -m benchmarks.eager --json benchmarks/results/eager.json
+python -m benchmarks.page
+```
+
+`--quick` runs every case once at a small size, and `--only NAME` the cases whose names start so.
+"""
+
+
+def restored(kind: type[T], record: Mapping[str, Any]) -> T:
+    """Return an object from its record, which may also have what is derived from its fields."""
+    return kind(**{name: record[name] for name in fields_dict(kind) if name in record})
+
+
+def described(figures: Mapping[str, Any]) -> str:
+    """Return the machine and the versions as a sentence."""
+    machine, versions = figures["machine"], figures["versions"]
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items() if name != "covector")
+    memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else ""
+    return (
+        f"Measured on a shared virtual machine with {machine['cores']} cores ({machine['processor']}{memory}), "
+        f"Python {machine['python']}; {packages}."
+    )
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return a Markdown list."""
+    return "\n".join(f"- {line}" for line in lines) or "Nothing."
+
+
+def page(compiled_figures: Mapping[str, Any], eager_figures: Mapping[str, Any]) -> str:
+    """Return the text of the page."""
+    results = [restored(compiled.Result, record) for record in compiled_figures["speed"]]
+    peaks = [restored(compiled.Peak, record) for record in compiled_figures["memory"]]
+    cases = [restored(eager.Case, record) for record in eager_figures["speed"]]
+    eager_peaks = [restored(Peak, record) for record in eager_figures["memory"]]
+    growths = [restored(Growth, record) for record in eager_figures["growth"]]
+    overheads = compiled_figures["overheads"]
+    return TEMPLATE.format(
+        machine=described(compiled_figures),
+        compiled_shortfalls=listed(list(compiled.shortfalls(results, peaks, overheads))),
+        eager_shortfalls=listed(list(eager.shortfalls(cases, eager_peaks))),
+        compiled_command=compiled_figures["command"],
+        compiled_speed=table(compiled.TITLES, map(compiled.speed_row, results)),
+        mean=number(compiled.mean_of_jax(results)),
+        compiled_memory=table(compiled.MEMORY_TITLES, map(compiled.memory_row, peaks)),
+        call=overheads["call_microseconds"],
+        loading=overheads["import_milliseconds"],
+        eager_command=eager_figures["command"],
+        eager_speed=table(eager.TITLES, map(eager.speed_row, cases)),
+        eager_memory=table(eager.MEMORY_TITLES, map(eager.memory_row, eager_peaks)),
+        growth=table(eager.GROWTH_TITLES, map(eager.growth_row, sorted(growths, key=lambda growth: growth.peer))),
+    )
+
+
+def saved(name: str) -> Any:
+    """Return saved figures."""
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(saved("compiled"), saved("eager")))
+    print(f"wrote {PAGE}")
