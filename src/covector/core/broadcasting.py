@@ -181,5 +181,5 @@ def reduce(x: Array, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """The transpose of `expand`: sums over what was broadcast and casts back."""
     kind = x if type(x) is np.ndarray else typeof(x)
     if kind.shape != shape:
-        x = SumTo(shape)(x)
+        x = SumTo(shape).evaluate(x) if kind is x else SumTo(shape)(x)
     return Cast(dtype)(x) if kind.dtype != dtype else x

@@ -134,7 +134,8 @@ class Same(LocallyConstant):
     def ufunc(x: Array, y: Array) -> Array:
         """Looks for NaN only if there is one."""
         equal = np.equal(x, y)
-        return equal if np.all(np.equal(y, y)) else equal | (np.isnan(x) & np.isnan(y))
+        known = np.logical_and.reduce(np.equal(y, y), axis=None)  # np.all takes twice as long
+        return equal if known else equal | (np.isnan(x) & np.isnan(y))
 
 
 @final
