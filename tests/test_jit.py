@@ -159,6 +159,13 @@ class TestClosures:
         weights[:] = 0.5
         assert (first(2.0), total(2.0), branch(2.0)) == (1.0, 3.0, -2.0)
 
+    def test_texts_and_records_are_watched_too(self) -> None:
+        names, table = np.array(["a", "bcd"]), np.array([(1.0, 2)], dtype=[("x", float), ("n", int)])
+        fast = cv.jit(lambda x: x * len(names[1]) * float(table["x"][0]))
+        assert fast(2.0) == 6.0
+        names[1], table["x"] = "e", 5.0
+        assert fast(2.0) == 10.0
+
     def test_through_objects_and_other_functions(self) -> None:
         class Model:
             def __init__(self) -> None:

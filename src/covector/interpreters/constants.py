@@ -73,6 +73,8 @@ class ConstantKeeper:
 
 def fingerprint(constant: Array) -> Fingerprint:
     """The bits of the entries, added up in columns: changed by a change of one entry, and by almost any reordering."""
+    if constant.dtype.kind not in "biufc":  # texts and records, which jit may find in a closure
+        return bytes(constant.tobytes())
     if constant.dtype.kind == "c":
         return fingerprint(constant.real) + fingerprint(constant.imag)
     if constant.dtype.itemsize not in (1, 2, 4, 8):

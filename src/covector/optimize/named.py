@@ -34,7 +34,8 @@ from covector.norms.norm import Norm
 from covector.norms.ordered import sparse_sign
 from covector.norms.quadratic import quadratic, sobolev
 from covector.norms.vectors import l1, l2, linf
-from covector.optimize import momentum
+from covector.optimize.momentum import ema, heavy_ball, nesterov
+from covector.optimize.momentum import lion as lion_momentum
 from covector.optimize.steepest_descent import SteepestDescent, steepest_descent, varying
 from covector.optimize.steps import harmonic, inverse_lipschitz
 from covector.transforms.jacobian import hessian
@@ -42,7 +43,7 @@ from covector.transforms.jacobian import hessian
 
 def gradient_descent(step: Any, beta: float | None = None) -> SteepestDescent:
     """x next = x - step * g; with `beta`, heavy-ball momentum."""
-    return steepest_descent(l2(), step, mode="dual", momentum=None if beta is None else momentum.heavy_ball(beta))
+    return steepest_descent(l2(), step, mode="dual", momentum=None if beta is None else heavy_ball(beta))
 
 
 def normalized_gradient(step: Any) -> SteepestDescent:
@@ -63,7 +64,7 @@ def signum(step: Any, beta: float = 0.9) -> SteepestDescent:
 
     Source: J. Bernstein et al., signSGD (2018), algorithm 2.
     """
-    return steepest_descent(linf(), step, momentum=momentum.ema(beta))
+    return steepest_descent(linf(), step, momentum=ema(beta))
 
 
 def coordinate_descent(lipschitz: Any) -> SteepestDescent:
@@ -114,7 +115,7 @@ def lion(step: Any = 1e-4, beta1: float = 0.9, beta2: float = 0.99, weight_decay
 
     Source: X. Chen et al., Symbolic discovery of optimization algorithms (2023), program 1.
     """
-    return steepest_descent(linf(), step, momentum=momentum.lion(beta1, beta2), weight_decay=weight_decay)
+    return steepest_descent(linf(), step, momentum=lion_momentum(beta1, beta2), weight_decay=weight_decay)
 
 
 def muon(step: Any = 0.02, beta: float = 0.95, weight_decay: float = 0.0) -> SteepestDescent:
@@ -126,7 +127,7 @@ def muon(step: Any = 0.02, beta: float = 0.95, weight_decay: float = 0.0) -> Ste
     Source: K. Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024).
     """
     norm = per_leaf(muon_norm(), linf())
-    return steepest_descent(norm, step, momentum=momentum.nesterov(beta), weight_decay=weight_decay)
+    return steepest_descent(norm, step, momentum=nesterov(beta), weight_decay=weight_decay)
 
 
 def frank_wolfe(norm: Any, radius: float, step: Any = None) -> SteepestDescent:

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, update_wrapper
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, final
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, final
 
 import numpy as np
 from attrs import frozen
@@ -108,18 +108,16 @@ class JittedFunction(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The function's output, from compiled code where there are no traced values among the arguments."""
-        result: Any
         if not kwargs:  # the short path: one leaf per argument, and the branch that was taken last
             ready = self._ready.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args]))
             if ready is not None:
                 try:
                     result = ready[1](ready[0](*args))
                 except GuardFailedError:
-                    return self._run(args, kwargs)  # type: ignore[no-any-return]  # what the function returns
+                    return cast(R, self._run(args, kwargs))
                 self._hits += 1
-                return result  # type: ignore[no-any-return]  # what the function returns
-        result = self._run(args, kwargs)
-        return result  # type: ignore[no-any-return]  # what the function returns
+                return cast(R, result)
+        return cast(R, self._run(args, kwargs))
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves, rest = self._leaves(args, kwargs)
