@@ -22,7 +22,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("interpreters",),
     ("compile",),
     ("transforms",),
-    ("numpy", "scipy", "norms", "optimize", "trace", "evaluation_trace"),
+    ("numpy", "scipy", "norms", "optimize", "trace"),
     ("testing",),
     ("",),
 ]

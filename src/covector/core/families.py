@@ -16,7 +16,6 @@ from math import isfinite
 from typing import Any, ClassVar, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Linear, aligned, expand
 from covector.core.interpreter import Tracer
@@ -287,13 +286,13 @@ class MaskingFactor:
 
 
 @final
-@frozen
 class MaskedMultiply(Binary):
     """x * y, but 0 where x is 0, whatever y is: the product with a partial derivative that may be infinite.
 
     Where y is infinite its tangent may be too; the zeros of x win over that as well.
     """
 
+    __slots__ = ()
     singular = True
     linear_in = (0, 1)
 

@@ -1,7 +1,8 @@
 """A primitive is an operation: its fields are the static parameters, its methods are its rules.
 
-Every concrete primitive is a frozen attrs class. Equality, hashing and printing come from its fields, so
-`Sum((0,)) == Sum((0,))`, which is what caching, common subexpressions and readable graphs need.
+A primitive with parameters is a frozen attrs class. Equality, hashing and printing come from its fields, so
+`Sum((0,)) == Sum((0,))`, which is what caching, common subexpressions and readable graphs need. One without
+parameters needs no decorator: it equals every other of its class, as `Primitive` says.
 
 Inputs and outputs mirror NumPy: a primitive returns an array, or a tuple of arrays where the NumPy function
 does (`np.linalg.svd`, `divmod`). `transpose` mirrors the linear inputs in the same way.
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 from attrs import fields, has
+from attrs.exceptions import FrozenInstanceError
 
 from covector.core.interpreter import Tracer, latest
 from covector.core.types import Array, typeof, zeros
@@ -40,6 +42,18 @@ class Primitive(ABC):
     family: ClassVar[Family] = Family.GENERAL
     accumulates: ClassVar[bool] = False
     """Whether the transpose can add into a buffer: `accumulate(buffer, cotangent, *constants)`."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError
 
     def __call__(self, *inputs: Array) -> Any:
         """The outputs under the latest-started interpreter among the inputs, NumPy's if there is none."""

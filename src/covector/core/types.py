@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import field, frozen
-from numpy.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 Array = Any
 """A NumPy array or scalar, a Python number, a tracer, or another array speaking NumPy's protocols."""
@@ -31,8 +33,18 @@ PYTHON_DTYPES: dict[type, np.dtype[Any]] = {
 """The dtypes of Python's own numbers."""
 
 
-REFUSED_SUBCLASSES = (np.matrix, np.ma.MaskedArray)
-"""Subclasses of arrays whose arithmetic means something else."""
+def is_refused(value: object) -> bool:
+    """Whether this is a matrix or a masked array, subclasses of arrays whose arithmetic means something else."""
+    kind = type(value)
+    return kind is not np.ndarray and isinstance(value, np.ndarray) and not REFUSED_SUBCLASSES.isdisjoint(_names(kind))
+
+
+def _names(kind: type) -> set[str]:
+    return {base.__name__ for base in kind.__mro__ if base.__module__.startswith("numpy")}
+
+
+REFUSED_SUBCLASSES = frozenset({"matrix", "MaskedArray"})
+"""By name, because the module of masked arrays is slow to import and seldom used."""
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:

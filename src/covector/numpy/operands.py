@@ -13,7 +13,7 @@ import numpy as np
 from covector.core.families import SCALARS
 from covector.core.interpreter import Tracer
 from covector.core.protocol import table
-from covector.core.types import REFUSED_SUBCLASSES, Array
+from covector.core.types import Array, is_refused
 from covector.errors import DTypeMismatchError
 
 
@@ -22,7 +22,7 @@ def operand(x: Any) -> Array:
     if isinstance(x, Tracer) or type(x) in SCALARS:
         return x
     if isinstance(x, np.ndarray):
-        if isinstance(x, REFUSED_SUBCLASSES):
+        if is_refused(x):
             raise DTypeMismatchError(
                 f"the arithmetic of a {type(x).__name__} differs from that of arrays; pass a plain array, np.asarray(x)"
             )

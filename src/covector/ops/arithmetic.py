@@ -18,10 +18,10 @@ from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT
 
 
 @final
-@frozen
 class Add(Binary):
     """x + y."""
 
+    __slots__ = ()
     ufunc = staticmethod(operator.add)
     linear_in = (0, 1)
     jointly = True
@@ -34,10 +34,10 @@ class Add(Binary):
 
 
 @final
-@frozen
 class Subtract(Binary):
     """x - y."""
 
+    __slots__ = ()
     ufunc = staticmethod(operator.sub)
     linear_in = (0, 1)
     jointly = True
@@ -50,10 +50,10 @@ class Subtract(Binary):
 
 
 @final
-@frozen
 class Multiply(Binary):
     """x y."""
 
+    __slots__ = ()
     ufunc = staticmethod(operator.mul)
     linear_in = (0, 1)
 
@@ -65,10 +65,10 @@ class Multiply(Binary):
 
 
 @final
-@frozen
 class Negative(Unary):
     """-x."""
 
+    __slots__ = ()
     ufunc = staticmethod(operator.neg)
     linear_in = (0,)
 
@@ -77,10 +77,10 @@ class Negative(Unary):
 
 
 @final
-@frozen
 class Positive(Unary):
     """x, copied."""
 
+    __slots__ = ()
     ufunc = np.positive
     linear_in = (0,)
 
@@ -175,10 +175,10 @@ class Log(Unary):
 
 
 @final
-@frozen
 class Remainder(Binary):
     """x mod y with the sign of y: x - y floor(x / y)."""
 
+    __slots__ = ()
     ufunc = np.remainder
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -189,10 +189,10 @@ class Remainder(Binary):
 
 
 @final
-@frozen
 class Square(Unary):
     """x^2."""
 
+    __slots__ = ()
     ufunc = np.square
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -200,10 +200,10 @@ class Square(Unary):
 
 
 @final
-@frozen
 class Reciprocal(Unary):
     """1 / x; derivative -1 / x^2, written as a quotient so that zero wins over its own derivatives too."""
 
+    __slots__ = ()
     ufunc = np.reciprocal
     singular = True
 

@@ -79,13 +79,14 @@ class BesselOfOrder(Unary):
 
 
 @final
-@frozen
 class SphericalHarmonic(Nary):
     """Y_n^m(theta, phi), complex, of degree n and order m; derivative i m Y in phi.
 
     In theta the ladder of orders, which is regular at the poles:
     dY_n^m = (sqrt((n-m)(n+m+1)) e^(-i phi) Y_n^(m+1) - sqrt((n+m)(n-m+1)) e^(i phi) Y_n^(m-1)) / 2.
     """
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(n: Array, m: Array, theta: Array, phi: Array) -> Array:

@@ -97,10 +97,10 @@ class Round(LocallyConstant):
 
 
 @final
-@frozen
 class Select(Linear):
     """x where the condition holds, y elsewhere; linear in x and y, all three broadcast."""
 
+    __slots__ = ()
     operands = slice(1, 3)
 
     def evaluate(self, *inputs: Array) -> Array:
@@ -126,9 +126,10 @@ class Select(Linear):
 
 
 @final
-@frozen
 class Same(LocallyConstant):
     """Whether entries are equal, or both NaN."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array, y: Array) -> Array:
@@ -139,9 +140,10 @@ class Same(LocallyConstant):
 
 
 @final
-@frozen
 class Share(LocallyConstant):
     """Of out = max(x, y), say, the part that is x's: 1 where out is x alone, 0 where it is y alone, 1/2 at a tie."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(out: Array, x: Array, y: Array) -> Array:
@@ -200,10 +202,10 @@ class Bound(Binary):
 
 
 @final
-@frozen
 class Heaviside(Binary):
     """The unit step at x, with the value y at x = 0."""
 
+    __slots__ = ()
     ufunc = np.heaviside
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -214,12 +216,13 @@ class Heaviside(Binary):
 
 
 @final
-@frozen
 class OneLike(LocallyConstant):
     """Ones of the type of the input: the cotangent that a gradient starts from.
 
     An operation, so that what is recorded shows a number rather than arrays computed from one.
     """
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array) -> Array:

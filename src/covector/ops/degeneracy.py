@@ -122,9 +122,10 @@ def over_gaps(x: Array, gaps: Array, numbers: Array, situation: str, *, diagonal
 
 
 @final
-@frozen
 class Dependent(PiecewiseConstant):
     """Whether the columns of square matrices are linearly dependent within rounding; 1 x 1 matrices."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         (v,) = inputs

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Reshape, reduce
 from covector.core.primitive import Primitive
@@ -37,9 +36,10 @@ from covector.ops.parts import real_dtype
 
 
 @final
-@frozen
 class Determinant(Primitive):
     """det A; derivative tr(adj(A) dA)."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.det(inputs[0])
@@ -56,9 +56,10 @@ class Determinant(Primitive):
 
 
 @final
-@frozen
 class SignAndLogDeterminant(Primitive):
     """(det A / |det A|, ln |det A|); with t = tr(A^-1 dA), the derivatives are i Im(t) times the sign, and Re t."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array]:
         sign, logarithm = np.linalg.slogdet(inputs[0])
@@ -82,9 +83,10 @@ class SignAndLogDeterminant(Primitive):
 
 
 @final
-@frozen
 class Adjugate(Primitive):
     """adj A, with A adj A = det(A) 1: entry (i, j) is the cofactor (j, i)."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         (a,) = inputs
@@ -107,9 +109,10 @@ class Adjugate(Primitive):
 
 
 @final
-@frozen
 class AdjugateChange(Primitive):
     """The derivative of adj at A in the direction E, det(A) (tr(X E) X - X E X) with X = A^-1; linear in E."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         a, e = inputs

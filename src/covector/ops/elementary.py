@@ -15,7 +15,6 @@ import math
 from typing import final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.families import Binary, Unary
 from covector.core.types import Array
@@ -28,10 +27,10 @@ LN2, LN10, DEGREE = math.log(2.0), math.log(10.0), math.pi / 180.0
 
 
 @final
-@frozen
 class Exp(Unary):
     """e^x; its derivative is itself."""
 
+    __slots__ = ()
     ufunc = np.exp
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -39,10 +38,10 @@ class Exp(Unary):
 
 
 @final
-@frozen
 class Exp2(Unary):
     """2^x; derivative 2^x ln 2."""
 
+    __slots__ = ()
     ufunc = np.exp2
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -50,10 +49,10 @@ class Exp2(Unary):
 
 
 @final
-@frozen
 class Expm1(Unary):
     """e^x - 1, accurate near 0; derivative e^x."""
 
+    __slots__ = ()
     ufunc = np.expm1
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -61,10 +60,10 @@ class Expm1(Unary):
 
 
 @final
-@frozen
 class Log1p(Unary):
     """ln(1 + x), accurate near 0; derivative 1 / (1 + x)."""
 
+    __slots__ = ()
     ufunc = np.log1p
     singular = True
 
@@ -73,10 +72,10 @@ class Log1p(Unary):
 
 
 @final
-@frozen
 class Log2(Unary):
     """The binary logarithm; derivative 1 / (x ln 2)."""
 
+    __slots__ = ()
     ufunc = np.log2
     singular = True
 
@@ -85,10 +84,10 @@ class Log2(Unary):
 
 
 @final
-@frozen
 class Log10(Unary):
     """The decimal logarithm; derivative 1 / (x ln 10)."""
 
+    __slots__ = ()
     ufunc = np.log10
     singular = True
 
@@ -97,9 +96,10 @@ class Log10(Unary):
 
 
 @final
-@frozen
 class Logistic(Binary):
     """1 / (1 + e^(y - x)), and 1/2 where x = y, also at infinity: the weight of x in log(e^x + e^y)."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array, y: Array) -> Array:
@@ -116,10 +116,10 @@ class Logistic(Binary):
 
 
 @final
-@frozen
 class LogAddExp(Binary):
     """log(e^x + e^y) without overflow; shared equally where x = y, also at minus infinity."""
 
+    __slots__ = ()
     ufunc = np.logaddexp
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -130,10 +130,10 @@ class LogAddExp(Binary):
 
 
 @final
-@frozen
 class LogAddExp2(Binary):
     """log2(2^x + 2^y) without overflow; shared equally where x = y, also at minus infinity."""
 
+    __slots__ = ()
     ufunc = np.logaddexp2
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -147,10 +147,10 @@ class LogAddExp2(Binary):
 
 
 @final
-@frozen
 class Sqrt(Unary):
     """The square root; derivative 1 / (2 sqrt x)."""
 
+    __slots__ = ()
     ufunc = np.sqrt
     singular = True
 
@@ -159,10 +159,10 @@ class Sqrt(Unary):
 
 
 @final
-@frozen
 class RootOfSquares(Unary):
     """The square root of a sum of squares, such as a variance: its derivative at 0 is 0, as that of |x| is."""
 
+    __slots__ = ()
     ufunc = np.sqrt
     singular = True
 
@@ -171,10 +171,10 @@ class RootOfSquares(Unary):
 
 
 @final
-@frozen
 class Cbrt(Unary):
     """The cube root; derivative 1 / (3 out^2)."""
 
+    __slots__ = ()
     ufunc = np.cbrt
     singular = True
 
@@ -183,10 +183,10 @@ class Cbrt(Unary):
 
 
 @final
-@frozen
 class Hypot(Binary):
     """sqrt(x^2 + y^2); derivatives x / out and y / out, 0 at the origin."""
 
+    __slots__ = ()
     ufunc = np.hypot
     singular = True
 
@@ -201,10 +201,10 @@ class Hypot(Binary):
 
 
 @final
-@frozen
 class Sin(Unary):
     """The sine; derivative cos x."""
 
+    __slots__ = ()
     ufunc = np.sin
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -212,10 +212,10 @@ class Sin(Unary):
 
 
 @final
-@frozen
 class Cos(Unary):
     """The cosine; derivative -sin x."""
 
+    __slots__ = ()
     ufunc = np.cos
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -223,10 +223,10 @@ class Cos(Unary):
 
 
 @final
-@frozen
 class Tan(Unary):
     """The tangent; derivative 1 + tan^2 x."""
 
+    __slots__ = ()
     ufunc = np.tan
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -234,10 +234,10 @@ class Tan(Unary):
 
 
 @final
-@frozen
 class Arcsin(Unary):
     """The inverse sine; derivative 1 / sqrt(1 - x^2)."""
 
+    __slots__ = ()
     ufunc = np.arcsin
     singular = True
 
@@ -246,10 +246,10 @@ class Arcsin(Unary):
 
 
 @final
-@frozen
 class Arccos(Unary):
     """The inverse cosine; derivative -1 / sqrt(1 - x^2)."""
 
+    __slots__ = ()
     ufunc = np.arccos
     singular = True
 
@@ -258,10 +258,10 @@ class Arccos(Unary):
 
 
 @final
-@frozen
 class Arctan(Unary):
     """The inverse tangent; derivative 1 / (1 + x^2)."""
 
+    __slots__ = ()
     ufunc = np.arctan
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -269,10 +269,10 @@ class Arctan(Unary):
 
 
 @final
-@frozen
 class Arctan2(Binary):
     """The angle of the point (y, x), arctan2(x, y) in NumPy's order; not differentiable at the origin (NaN)."""
 
+    __slots__ = ()
     ufunc = np.arctan2
     singular = True
 
@@ -287,10 +287,10 @@ class Arctan2(Binary):
 
 
 @final
-@frozen
 class Sinh(Unary):
     """The hyperbolic sine; derivative cosh x."""
 
+    __slots__ = ()
     ufunc = np.sinh
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -298,10 +298,10 @@ class Sinh(Unary):
 
 
 @final
-@frozen
 class Cosh(Unary):
     """The hyperbolic cosine; derivative sinh x."""
 
+    __slots__ = ()
     ufunc = np.cosh
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -309,10 +309,10 @@ class Cosh(Unary):
 
 
 @final
-@frozen
 class Tanh(Unary):
     """The hyperbolic tangent; derivative 1 - tanh^2 x."""
 
+    __slots__ = ()
     ufunc = np.tanh
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -320,10 +320,10 @@ class Tanh(Unary):
 
 
 @final
-@frozen
 class Arcsinh(Unary):
     """The inverse hyperbolic sine; derivative 1 / sqrt(1 + x^2)."""
 
+    __slots__ = ()
     ufunc = np.arcsinh
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -331,10 +331,10 @@ class Arcsinh(Unary):
 
 
 @final
-@frozen
 class Arccosh(Unary):
     """The inverse hyperbolic cosine; derivative 1 / (sqrt(x - 1) sqrt(x + 1))."""
 
+    __slots__ = ()
     ufunc = np.arccosh
     singular = True
 
@@ -343,10 +343,10 @@ class Arccosh(Unary):
 
 
 @final
-@frozen
 class Arctanh(Unary):
     """The inverse hyperbolic tangent; derivative 1 / (1 - x^2)."""
 
+    __slots__ = ()
     ufunc = np.arctanh
     singular = True
 
@@ -358,10 +358,10 @@ class Arctanh(Unary):
 
 
 @final
-@frozen
 class Degrees(Unary):
     """Radians in degrees: 180 x / pi."""
 
+    __slots__ = ()
     ufunc = np.degrees
     linear_in = (0,)
 
@@ -370,10 +370,10 @@ class Degrees(Unary):
 
 
 @final
-@frozen
 class Radians(Unary):
     """Degrees in radians: pi x / 180."""
 
+    __slots__ = ()
     ufunc = np.radians
     linear_in = (0,)
 

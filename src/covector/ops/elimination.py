@@ -17,9 +17,10 @@ from covector.ops.matrices import STRICTLY_LOWER, UPPER, as_column, block, over_
 
 
 @final
-@frozen
 class LU(Decomposition):
     """The permutation p, unit lower L and upper U of A = L[p] U, as `scipy.linalg.lu(a, p_indices=True)`."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array, Array]:
         if 0 in inputs[0].shape[:-2]:
@@ -90,9 +91,10 @@ class PivotsOfPermutation(PiecewiseConstant):
 
 
 @final
-@frozen
 class OrderOfPivots(PiecewiseConstant):
     """The order of rows that results from exchanging row i with row pivots[i], for each i in turn."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return over_stack(_order, self.output_type(typeof(inputs[0])), inputs[0][..., None])

@@ -12,7 +12,6 @@ import math
 from typing import final
 
 import numpy as np
-from attrs import frozen
 from scipy import special
 
 from covector.core.families import Binary, Unary
@@ -24,10 +23,10 @@ from covector.ops.hypergeometric import refuse_partial
 
 
 @final
-@frozen
 class Gamma(Unary):
     """The gamma function; derivative out psi(x)."""
 
+    __slots__ = ()
     ufunc = special.gamma
     singular = True
 
@@ -36,10 +35,10 @@ class Gamma(Unary):
 
 
 @final
-@frozen
 class Gammaln(Unary):
     """log |gamma x|; derivative psi(x)."""
 
+    __slots__ = ()
     ufunc = special.gammaln
     singular = True
 
@@ -48,10 +47,10 @@ class Gammaln(Unary):
 
 
 @final
-@frozen
 class Loggamma(Unary):
     """The principal branch of log gamma, also of complex numbers; derivative psi(x)."""
 
+    __slots__ = ()
     ufunc = special.loggamma
     singular = True
 
@@ -60,7 +59,6 @@ class Loggamma(Unary):
 
 
 @final
-@frozen
 class Rgamma(Unary):
     """1 / gamma(x), entire; derivative -psi(x) / gamma(x).
 
@@ -68,6 +66,7 @@ class Rgamma(Unary):
     1 / gamma(x) = sin(pi x) gamma(1 - x) / pi has no poles, so its derivative is taken instead.
     """
 
+    __slots__ = ()
     ufunc = special.rgamma
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -79,10 +78,10 @@ class Rgamma(Unary):
 
 
 @final
-@frozen
 class Psi(Unary):
     """The digamma function, the derivative of log gamma; derivative psi_1(x)."""
 
+    __slots__ = ()
     ufunc = special.psi
     singular = True
 
@@ -93,10 +92,10 @@ class Psi(Unary):
 
 
 @final
-@frozen
 class Polygamma(Binary):
     """The derivative psi_x(y) of psi, of integer order x; its own derivative is psi_(x+1)(y)."""
 
+    __slots__ = ()
     singular = True
 
     @staticmethod
@@ -112,9 +111,10 @@ class Polygamma(Binary):
 
 
 @final
-@frozen
 class Zeta(Binary):
     """Hurwitz's zeta(x, q), the sum of (q + k)^(-x); derivative -x zeta(x + 1, q) in q."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array, y: Array) -> Array:
@@ -129,10 +129,10 @@ class Zeta(Binary):
 
 
 @final
-@frozen
 class Beta(Binary):
     """gamma(x) gamma(y) / gamma(x + y); derivative out (psi(x) - psi(x + y)) in x."""
 
+    __slots__ = ()
     ufunc = special.beta
     singular = True
 
@@ -144,10 +144,10 @@ class Beta(Binary):
 
 
 @final
-@frozen
 class Betaln(Binary):
     """log |beta(x, y)|; derivative psi(x) - psi(x + y) in x."""
 
+    __slots__ = ()
     ufunc = special.betaln
     singular = True
 
@@ -159,10 +159,10 @@ class Betaln(Binary):
 
 
 @final
-@frozen
 class Poch(Binary):
     """The rising factorial gamma(x + y) / gamma(x)."""
 
+    __slots__ = ()
     ufunc = special.poch
     singular = True
 
@@ -174,10 +174,10 @@ class Poch(Binary):
 
 
 @final
-@frozen
 class Binom(Binary):
     """The binomial coefficient gamma(x + 1) / (gamma(y + 1) gamma(x - y + 1))."""
 
+    __slots__ = ()
     ufunc = special.binom
     singular = True
 

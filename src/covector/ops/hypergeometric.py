@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import NoReturn, final
 
-from attrs import frozen
 from scipy import special
 
 from covector.core.families import Binary, Nary, Unary
@@ -30,10 +29,10 @@ def refuse_partial(function: str, argument: str) -> NoReturn:
 
 
 @final
-@frozen
 class Hyp0f1(Binary):
     """0F1(; b; x); derivative 0F1(; b + 1; x) / b in x."""
 
+    __slots__ = ()
     ufunc = special.hyp0f1
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -44,10 +43,10 @@ class Hyp0f1(Binary):
 
 
 @final
-@frozen
 class Hyp1f1(Nary):
     """1F1(a; b; x), Kummer's function; derivative (a / b) 1F1(a + 1; b + 1; x) in x."""
 
+    __slots__ = ()
     ufunc = special.hyp1f1
 
     def partial(self, argument: int, out: Array, *inputs: Array) -> Array:
@@ -58,10 +57,10 @@ class Hyp1f1(Nary):
 
 
 @final
-@frozen
 class Hyp2f1(Nary):
     """2F1(a, b; c; x), Gauss's function; derivative (a b / c) 2F1(a + 1, b + 1; c + 1; x) in x."""
 
+    __slots__ = ()
     ufunc = special.hyp2f1
 
     def partial(self, argument: int, out: Array, *inputs: Array) -> Array:
@@ -72,10 +71,10 @@ class Hyp2f1(Nary):
 
 
 @final
-@frozen
 class Exprel(Unary):
     """(e^x - 1) / x = 1F1(1; 2; x); derivative 1F1(2; 3; x) / 2."""
 
+    __slots__ = ()
     ufunc = special.exprel
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -83,10 +82,10 @@ class Exprel(Unary):
 
 
 @final
-@frozen
 class Spence(Unary):
     """The dilogarithm of 1 - x; derivative ln x / (1 - x) = -2F1(1, 1; 2; 1 - x)."""
 
+    __slots__ = ()
     ufunc = special.spence
     singular = True
 
@@ -98,10 +97,10 @@ class Spence(Unary):
 
 
 @final
-@frozen
 class Boxcox(Binary):
     """(x^y - 1) / y; derivatives x^(y - 1) in x and L^2 exprel'(y L) in y, with L = ln x."""
 
+    __slots__ = ()
     ufunc = special.boxcox
     singular = True
 
@@ -114,10 +113,10 @@ class Boxcox(Binary):
 
 
 @final
-@frozen
 class Boxcox1p(Binary):
     """((1 + x)^y - 1) / y; derivatives (1 + x)^(y - 1) in x and L^2 exprel'(y L) in y, with L = ln(1 + x)."""
 
+    __slots__ = ()
     ufunc = special.boxcox1p
     singular = True
 

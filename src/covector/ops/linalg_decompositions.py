@@ -64,9 +64,10 @@ class Decomposition(Primitive):
 
 
 @final
-@frozen
 class Cholesky(Decomposition):
     """Lower triangular L with L L^H = A, of which the lower triangle is read."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.cholesky(inputs[0])
@@ -149,12 +150,13 @@ class HermitianEigenvalues(Decomposition):
 
 
 @final
-@frozen
 class Eigen(Decomposition):
     """Eigenvalues w and eigenvectors V of a general matrix, A V = V diag(w); always complex.
 
     The columns of V have norm 1, and the entry of largest absolute value is real.
     """
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array]:
         dtype = _complex_dtype(inputs[0].dtype)
@@ -199,9 +201,10 @@ def _normalization(v: Array, dv: Array) -> Array:
 
 
 @final
-@frozen
 class LargestEntry(PiecewiseConstant):
     """1 at the entry of largest absolute value in each column, 0 elsewhere."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         magnitudes = np.abs(inputs[0])
@@ -218,9 +221,10 @@ class LargestEntry(PiecewiseConstant):
 
 
 @final
-@frozen
 class Eigenvalues(Decomposition):
     """The eigenvalues of a general matrix, always complex; with eigenvectors V, dw = diag(V^-1 dA V)."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.eigvals(inputs[0]).astype(_complex_dtype(inputs[0].dtype))
@@ -336,9 +340,10 @@ def _side_by_side(x: Array, y: Array) -> Array:
 
 
 @final
-@frozen
 class SingularValues(Decomposition):
     """The singular values in descending order; ds = Re diag(U^H dA V)."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.svd(inputs[0], compute_uv=False)

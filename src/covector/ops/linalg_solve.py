@@ -94,9 +94,10 @@ class LinearSolve(Primitive):
 
 
 @final
-@frozen
 class Solve(LinearSolve):
     """A^-1 B."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.solve(*inputs)
@@ -202,9 +203,10 @@ def _axis_from_front(x: Array, leading: int) -> Array:
 
 
 @final
-@frozen
 class Inverse(Primitive):
     """A^-1; derivative -A^-1 dA A^-1."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.inv(inputs[0])

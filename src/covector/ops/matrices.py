@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Reshape, aligned
 from covector.core.primitive import map_outputs, moved_to_front
@@ -99,9 +98,10 @@ def paired(x: Array, y: Array) -> Array:
 
 
 @final
-@frozen
 class Significant(PiecewiseConstant):
     """Whether |x| is more than a rounding error of the numbers along the last axis of the other input (or NaN)."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         x, numbers = inputs

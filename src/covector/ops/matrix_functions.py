@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Reshape, reduce
 from covector.core.primitive import Primitive
@@ -21,9 +20,10 @@ from covector.ops.matrices import aligned_stacks, matrices_type, over_stack, req
 
 
 @final
-@frozen
 class SylvesterSolve(Primitive):
     """X with A X + X B = Q; linear in Q. A tangent solves A dX + dX B = dQ - dA X - X dB."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         solve = required_scipy("solve_sylvester").solve_sylvester
@@ -57,9 +57,10 @@ class SylvesterSolve(Primitive):
 
 
 @final
-@frozen
 class MatrixSquareRoot(Primitive):
     """The principal X with X X = A; a tangent solves X dX + dX X = dA."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return over_stack(_square_root, self.output_type(*map(typeof, inputs)), *inputs)
@@ -86,9 +87,10 @@ def _square_root(a: Array) -> Array:
 
 
 @final
-@frozen
 class MatrixExponential(Primitive):
     """exp A = 1 + A + A^2 / 2 + ..."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return required_scipy("expm").expm(inputs[0])
@@ -105,12 +107,13 @@ class MatrixExponential(Primitive):
 
 
 @final
-@frozen
 class MatrixExponentialChange(Primitive):
     """The derivative of exp at A in the direction E, which is linear in E.
 
     exp [[A, E], [0, A]] = [[exp A, exp'(A) E], [0, exp A]]   (N. J. Higham, Functions of Matrices, theorem 3.6).
     """
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         a, e = inputs

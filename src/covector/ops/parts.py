@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Cast, Linear
 from covector.core.families import Binary, LocallyConstant, Unary
@@ -27,9 +26,10 @@ from covector.ops.comparison import EQUAL, RINT, SELECT, SIGN
 
 
 @final
-@frozen
 class RealPart(Linear):
     """Re z."""
+
+    __slots__ = ()
 
     def evaluate(self, x: Array) -> Array:
         return np.real(x)
@@ -45,9 +45,10 @@ class RealPart(Linear):
 
 
 @final
-@frozen
 class ImaginaryPart(Linear):
     """Im z; its transpose multiplies by -i."""
+
+    __slots__ = ()
 
     def evaluate(self, x: Array) -> Array:
         return np.imag(x)
@@ -63,9 +64,10 @@ class ImaginaryPart(Linear):
 
 
 @final
-@frozen
 class Conjugate(Linear):
     """The complex conjugate; its own transpose."""
+
+    __slots__ = ()
 
     def evaluate(self, x: Array) -> Array:
         return np.conjugate(x)
@@ -81,9 +83,10 @@ class Conjugate(Linear):
 
 
 @final
-@frozen
 class ComplexAbsolute(Primitive):
     """|z|; derivative Re(conj(z) dz) / |z|, 0 at 0."""
+
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.absolute(inputs[0])
@@ -111,10 +114,10 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @final
-@frozen
 class Absolute(Unary):
     """|x| of a real number; derivative sign x, 0 at 0."""
 
+    __slots__ = ()
     ufunc = np.absolute
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -122,10 +125,10 @@ class Absolute(Unary):
 
 
 @final
-@frozen
 class Fabs(Unary):
     """|x| as a floating-point number; derivative sign x, 0 at 0."""
 
+    __slots__ = ()
     ufunc = np.fabs
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -133,10 +136,10 @@ class Fabs(Unary):
 
 
 @final
-@frozen
 class CopySign(Binary):
     """|x| with the sign of y; derivative sign x sign y in x, 0 at x = 0."""
 
+    __slots__ = ()
     ufunc = np.copysign
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -150,9 +153,10 @@ class CopySign(Binary):
 
 
 @final
-@frozen
 class FractionalPart(Unary):
     """The first part of `np.modf`: x - trunc x."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array) -> Array:
@@ -164,9 +168,10 @@ class FractionalPart(Unary):
 
 
 @final
-@frozen
 class Significand(Unary):
     """The first part of `np.frexp`: x / 2^exponent, in [1/2, 1)."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array) -> Array:
@@ -178,9 +183,10 @@ class Significand(Unary):
 
 
 @final
-@frozen
 class Exponent(LocallyConstant):
     """The second part of `np.frexp`: the power of two above |x|."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array) -> Array:
@@ -189,10 +195,10 @@ class Exponent(LocallyConstant):
 
 
 @final
-@frozen
 class Ldexp(Binary):
     """x 2^y for an integer y; linear in x."""
 
+    __slots__ = ()
     ufunc = np.ldexp
     linear_in = (0,)
 
@@ -204,10 +210,10 @@ class Ldexp(Binary):
 
 
 @final
-@frozen
 class Fmod(Binary):
     """The remainder of x / y with the sign of x: x - y trunc(x / y)."""
 
+    __slots__ = ()
     ufunc = np.fmod
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -218,10 +224,10 @@ class Fmod(Binary):
 
 
 @final
-@frozen
 class Nextafter(Binary):
     """The number next to x towards y, which moves with x."""
 
+    __slots__ = ()
     ufunc = np.nextafter
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:

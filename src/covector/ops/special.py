@@ -28,10 +28,10 @@ ROOT_PI, ROOT_2, ROOT_2PI = math.sqrt(math.pi), math.sqrt(2.0), math.sqrt(2.0 * 
 
 
 @final
-@frozen
 class Erf(Unary):
     """The error function; derivative (2 / sqrt pi) e^(-x^2)."""
 
+    __slots__ = ()
     ufunc = special.erf
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -39,10 +39,10 @@ class Erf(Unary):
 
 
 @final
-@frozen
 class Erfc(Unary):
     """1 - erf x; derivative -(2 / sqrt pi) e^(-x^2)."""
 
+    __slots__ = ()
     ufunc = special.erfc
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -50,10 +50,10 @@ class Erfc(Unary):
 
 
 @final
-@frozen
 class Erfinv(Unary):
     """The inverse of erf; derivative (sqrt pi / 2) e^(out^2)."""
 
+    __slots__ = ()
     ufunc = special.erfinv
     singular = True
 
@@ -62,10 +62,10 @@ class Erfinv(Unary):
 
 
 @final
-@frozen
 class Erfcinv(Unary):
     """The inverse of erfc; derivative -(sqrt pi / 2) e^(out^2)."""
 
+    __slots__ = ()
     ufunc = special.erfcinv
     singular = True
 
@@ -74,10 +74,10 @@ class Erfcinv(Unary):
 
 
 @final
-@frozen
 class Erfcx(Unary):
     """e^(x^2) erfc x; derivative 2 x out - 2 / sqrt pi."""
 
+    __slots__ = ()
     ufunc = special.erfcx
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -85,10 +85,10 @@ class Erfcx(Unary):
 
 
 @final
-@frozen
 class Erfi(Unary):
     """erf(i x) / i; derivative (2 / sqrt pi) e^(x^2)."""
 
+    __slots__ = ()
     ufunc = special.erfi
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -96,10 +96,10 @@ class Erfi(Unary):
 
 
 @final
-@frozen
 class Dawsn(Unary):
     """Dawson's integral; derivative 1 - 2 x out."""
 
+    __slots__ = ()
     ufunc = special.dawsn
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -107,10 +107,10 @@ class Dawsn(Unary):
 
 
 @final
-@frozen
 class Wofz(Unary):
     """Faddeeva's function e^(-z^2) erfc(-i z), complex; derivative -2 z out + 2 i / sqrt pi."""
 
+    __slots__ = ()
     ufunc = special.wofz
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -121,10 +121,10 @@ class Wofz(Unary):
 
 
 @final
-@frozen
 class Ndtr(Unary):
     """The normal distribution function; derivative e^(-x^2 / 2) / sqrt(2 pi)."""
 
+    __slots__ = ()
     ufunc = special.ndtr
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -132,10 +132,10 @@ class Ndtr(Unary):
 
 
 @final
-@frozen
 class LogNdtr(Unary):
     """Its logarithm; derivative sqrt(2 / pi) / erfcx(-x / sqrt 2), which neither underflows nor cancels."""
 
+    __slots__ = ()
     ufunc = special.log_ndtr
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -143,10 +143,10 @@ class LogNdtr(Unary):
 
 
 @final
-@frozen
 class Ndtri(Unary):
     """The normal quantile; derivative sqrt(2 pi) e^(out^2 / 2)."""
 
+    __slots__ = ()
     ufunc = special.ndtri
     singular = True
 
@@ -155,10 +155,10 @@ class Ndtri(Unary):
 
 
 @final
-@frozen
 class OwensT(Binary):
     """Owen's T(h, a), the integral over t in (0, a) of e^(-h^2 (1 + t^2) / 2) / (2 pi (1 + t^2))."""
 
+    __slots__ = ()
     ufunc = special.owens_t
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
@@ -170,10 +170,10 @@ class OwensT(Binary):
 
 
 @final
-@frozen
 class Expit(Unary):
     """1 / (1 + e^(-x)); derivative expit(x) expit(-x), accurate in both tails."""
 
+    __slots__ = ()
     ufunc = special.expit
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -181,10 +181,10 @@ class Expit(Unary):
 
 
 @final
-@frozen
 class LogExpit(Unary):
     """log expit x; derivative expit(-x)."""
 
+    __slots__ = ()
     ufunc = special.log_expit
 
     def derivative(self, out: Array, x: Array) -> Array:
@@ -192,10 +192,10 @@ class LogExpit(Unary):
 
 
 @final
-@frozen
 class Logit(Unary):
     """log(x / (1 - x)); derivative 1 / (x (1 - x))."""
 
+    __slots__ = ()
     ufunc = special.logit
     singular = True
 
@@ -207,10 +207,10 @@ class Logit(Unary):
 
 
 @final
-@frozen
 class Xlogy(Binary):
     """x log y, 0 at x = 0; derivatives log y and x / y."""
 
+    __slots__ = ()
     ufunc = special.xlogy
     singular = True
 
@@ -222,10 +222,10 @@ class Xlogy(Binary):
 
 
 @final
-@frozen
 class Xlog1py(Binary):
     """x log(1 + y), 0 at x = 0; derivatives log(1 + y) and x / (1 + y)."""
 
+    __slots__ = ()
     ufunc = special.xlog1py
     singular = True
 
@@ -237,10 +237,10 @@ class Xlog1py(Binary):
 
 
 @final
-@frozen
 class Entr(Unary):
     """-x log x; derivative -log x - 1."""
 
+    __slots__ = ()
     ufunc = special.entr
     singular = True
 
@@ -249,10 +249,10 @@ class Entr(Unary):
 
 
 @final
-@frozen
 class RelEntr(Binary):
     """x log(x / y); derivatives log(x / y) + 1 and -x / y."""
 
+    __slots__ = ()
     ufunc = special.rel_entr
     singular = True
 
@@ -264,10 +264,10 @@ class RelEntr(Binary):
 
 
 @final
-@frozen
 class KlDiv(Binary):
     """x log(x / y) - x + y; derivatives log(x / y) and 1 - x / y."""
 
+    __slots__ = ()
     ufunc = special.kl_div
     singular = True
 
@@ -282,10 +282,10 @@ class KlDiv(Binary):
 
 
 @final
-@frozen
 class Expi(Unary):
     """The exponential integral Ei; derivative e^x / x."""
 
+    __slots__ = ()
     ufunc = special.expi
     singular = True
 
@@ -294,10 +294,10 @@ class Expi(Unary):
 
 
 @final
-@frozen
 class Exp1(Unary):
     """The exponential integral E1; derivative -e^(-x) / x."""
 
+    __slots__ = ()
     ufunc = special.exp1
     singular = True
 
@@ -306,10 +306,10 @@ class Exp1(Unary):
 
 
 @final
-@frozen
 class Expn(Binary):
     """The exponential integral E_x(y) of integer order x; derivative -E_(x-1)(y), with E_0(y) = e^(-y) / y."""
 
+    __slots__ = ()
     ufunc = special.expn
     singular = True
 
@@ -322,9 +322,10 @@ class Expn(Binary):
 
 
 @final
-@frozen
 class SineIntegral(Unary):
     """The first output of `sici`; derivative sin(x) / x."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array) -> Array:
@@ -336,10 +337,10 @@ class SineIntegral(Unary):
 
 
 @final
-@frozen
 class CosineIntegral(Unary):
     """The second output of `sici`; derivative cos(x) / x."""
 
+    __slots__ = ()
     singular = True
 
     @staticmethod

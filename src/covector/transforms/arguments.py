@@ -16,7 +16,7 @@ from covector.core.broadcasting import expand
 from covector.core.families import SCALARS
 from covector.core.interpreter import Tracer
 from covector.core.protocol import table
-from covector.core.types import PYTHON_DTYPES, REFUSED_SUBCLASSES, Array, ArrayType, typeof, zeros
+from covector.core.types import PYTHON_DTYPES, Array, ArrayType, is_refused, typeof, zeros
 from covector.errors import (
     ArgumentError,
     DTypeMismatchError,
@@ -88,7 +88,7 @@ def as_leaf(x: Any, path: Callable[[], str]) -> Array:
     """The leaf as a number, array or tracer, or an error that names its path."""
     if type(x) in SCALARS or isinstance(x, (Tracer, np.generic)):
         return x
-    if isinstance(x, REFUSED_SUBCLASSES):
+    if is_refused(x):
         raise DTypeMismatchError(f"{path()} is a {type(x).__name__}; pass a plain array, np.asarray({path()})")
     if isinstance(x, np.ndarray):
         if x.dtype.hasobject and not any(isinstance(entry, Tracer) for entry in x.flat):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TypeVar, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.families import LocallyConstant
 from covector.core.interpreter import Tracer
@@ -16,9 +15,10 @@ T = TypeVar("T")
 
 
 @final
-@frozen
 class StopGradient(LocallyConstant):
     """The input itself, with a derivative of zero."""
+
+    __slots__ = ()
 
     @staticmethod
     def ufunc(x: Array) -> Array:
