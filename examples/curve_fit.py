@@ -89,3 +89,20 @@ for i in range(len(b)):
 print(f"{'sum of squares':>16}{sum_of_squares:>18.9e}{CERTIFIED_SUM_OF_SQUARES:>18.9e}")
 assert np.allclose(b, CERTIFIED, rtol=1e-7)
 assert np.isclose(sum_of_squares, CERTIFIED_SUM_OF_SQUARES, rtol=1e-10)
+
+try:
+    import matplotlib.pyplot as plt
+except ImportError:
+    print("matplotlib is not installed: no figure")
+else:
+    layout = {"figsize": (6, 4.5), "sharex": True, "height_ratios": (3, 1), "layout": "constrained"}
+    figure, (upper, lower) = plt.subplots(2, 1, **layout)
+    densities = np.linspace(log_density.min(), log_density.max(), 200)
+    upper.plot(densities, model(START, densities), ":", label="start")
+    upper.plot(densities, model(b, densities), label="fit")
+    upper.plot(log_density, mobility, "k.", label="measured")
+    upper.set(ylabel="electron mobility")
+    upper.legend()
+    lower.stem(log_density, -residuals(b))
+    lower.set(xlabel="logarithm of the density", ylabel="measured - fit")
+    figure.savefig("curve_fit.svg")

@@ -93,3 +93,20 @@ shifted = [simulate(start + sign * 1e-6 * tilt, 50, step) for sign in (1, -1)]
 print(f"\nd(angles after 0.5 s) / d(first angle at the start)   {change[0]}, by one jvp through the simulation")
 print(f"the same by finite differences                        {(shifted[0] - shifted[1])[0] / 2e-6}")
 assert np.allclose(change, (shifted[0] - shifted[1]) / 2e-6, rtol=1e-4)
+
+try:
+    import matplotlib.pyplot as plt
+except ImportError:
+    print("matplotlib is not installed: no figure")
+else:
+    states, next_state = [start], cv.jit(runge_kutta)
+    for _ in range(600):
+        states.append(next_state(states[-1], step))
+    angles = np.array(states)[:, 0]
+    horizontal, vertical = np.cumsum(np.sin(angles), axis=1), np.cumsum(-np.cos(angles), axis=1)
+    figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    axes.plot(horizontal, vertical, linewidth=0.8, label=["first mass", "second mass"])
+    axes.plot([0, *horizontal[0]], [0, *vertical[0]], "ko-", label="start")
+    axes.set(aspect="equal", xlabel="horizontal position", ylabel="height", title="six seconds")
+    axes.legend()
+    figure.savefig("lagrangian_pendulum.svg")
