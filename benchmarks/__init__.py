@@ -1,7 +1,8 @@
 """Speed and memory of covector beside its peers, in one process and one run.
 
-    python -m benchmarks [--quick] [--only NAME ...] [--json FILE]          compiled derivatives
+    python -m benchmarks [--quick] [--only NAME ...] [--threads N] [--json FILE]    compiled derivatives
     python -m benchmarks.eager [--quick] [--only NAME ...] [--json FILE]    derivatives without compilation
+    python -m benchmarks.loops [--quick] [--json FILE]                      memory of reversing long loops
 
 A benchmark here reports ratios against peers that were measured in the same run, alternating
 with covector, and only after every peer's answer has been compared with the others.
@@ -11,8 +12,9 @@ with covector, and only after every peer's answer has been compared with the oth
     peers.py      who differentiates: covector, autograd, JAX, PyTorch, the hand-written ones
     cases.py      which problems `python -m benchmarks` measures, and what is asked of them
     agreement.py  answers, compared    timing.py     interleaved medians
+    threads.py    the large elementwise cases on several threads
     memory.py     peaks                overheads.py  a call, and the import
-    scaling.py    growth with the length of a program
+    scaling.py    growth with the length of a program        loops.py     memory of reversing long loops
     report.py     tables, the machine, the JSON file
     page.py       the page of the documentation, from the results that are saved in results/
 

@@ -3,6 +3,7 @@
     python -m benchmarks                    all cases, some minutes
     python -m benchmarks --quick            every problem once, small: does it run and agree?
     python -m benchmarks --only rosen gp    the cases whose names start so
+    python -m benchmarks --threads 2        the large elementwise cases on two threads as well
     python -m benchmarks --json FILE        write the figures to a file as well
 
 `covector.jit` is `jit` around the whole derivative, called with NumPy arrays or Python floats when it has
@@ -30,12 +31,14 @@ from benchmarks.overheads import MOST_OVERHEADS, call_overhead, import_overhead
 from benchmarks.peers import COMPILED, Covector, Peer, installed_peers, versions
 from benchmarks.problems import Problem
 from benchmarks.report import machine, number, print_table
+from benchmarks.threads import Speedup, measure_speedups, speedup_row
 from benchmarks.timing import QUICK, THOROUGH, Effort, interleaved_medians, set_heap_aside
 
 OURS = "covector.jit"
 COLUMNS = (JAX, HAND, "autograd", "torch")
 TITLES = ("case", "us", *COLUMNS, "first ms", "compile ms", "of jax's")
 MEMORY_TITLES = ("problem", OURS, HAND, "ratio")
+SPEEDUP_TITLES = ("case", "ms on 1", "ms on N", "speedup")
 MOST_OF_JAX = 0.8
 MOST_FIRST_SECONDS = 0.010
 MOST_OF_JAX_FIRST = 0.1
@@ -205,13 +208,26 @@ def report_overheads(effort: Effort) -> dict[str, float]:
     return overheads
 
 
-def shortfalls(results: Sequence[Result], peaks: Sequence[Peak], overheads: dict[str, float]) -> Iterator[str]:
+def report_threads(cases: Sequence[Case], peer: Peer, threads: int, effort: Effort) -> list[Speedup]:
+    """Measure and print the large elementwise cases on several threads."""
+    speedups = measure_speedups(cases, peer, threads, effort) if isinstance(peer, Covector) and threads > 1 else []
+    if speedups:
+        print(f"\ncovector.jit's milliseconds on 1 thread and on N = {threads}, and their ratio")
+        print_table(SPEEDUP_TITLES, map(speedup_row, speedups))
+    return speedups
+
+
+def shortfalls(
+    results: Sequence[Result], peaks: Sequence[Peak], overheads: dict[str, float], speedups: Sequence[Speedup] = ()
+) -> Iterator[str]:
     """Yield what is slower, or takes more memory, than asked for."""
     mean = mean_of_jax(results)
     if mean is not None and mean > MOST_OF_JAX:
         yield f"geometric mean: {mean:.2f} of {JAX}, asked for at most {MOST_OF_JAX}"
     for result in results:
         yield from result.shortfalls()
+    for speedup in speedups:
+        yield from speedup.shortfalls()
     for peak in peaks:
         if peak.ratio > MOST_OF_HAND_MEMORY:
             yield f"{peak.name}: {peak.ratio:.2f} of hand-written memory, asked for at most {MOST_OF_HAND_MEMORY}"
@@ -226,6 +242,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small problems, few rounds")
     only = "only the speed of cases that start with NAME"
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help=only)
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="large elementwise cases on N threads too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     return parser.parse_args()
 
@@ -234,22 +251,25 @@ def run(options: argparse.Namespace, peers: Sequence[Peer]) -> dict[str, Any]:
     """Measure everything, print the tables, and return the figures."""
     effort = evolve(QUICK if options.quick else THOROUGH, longest=PATIENCE)
     cases = small_size() if options.quick else full_size()
-    results = report_speed([case for case in cases if case.name.startswith(tuple(options.only))], peers, effort)
+    cases = [case for case in cases if case.name.startswith(tuple(options.only))]
+    results = report_speed(cases, peers, effort)
     mean = mean_of_jax(results)
     print(f"\nGeometric mean of the ratios to {JAX}: {number(mean)}")
     for result in results:
         for name, failure in result.failures.items():
             print(f"{result.name}: {name}: {failure}")
+    speedups = report_threads(cases, peers[0], options.threads, effort)
     peaks: list[Peak] = []
     overheads: dict[str, float] = {}
     if options.only == [""]:
         peaks = report_memory(memory_problems(full=not options.quick), peers)
         overheads = report_overheads(effort)
-    missed = [] if options.quick else list(shortfalls(results, peaks, overheads))  # small problems say nothing
+    missed = [] if options.quick else list(shortfalls(results, peaks, overheads, speedups))
     print("\nFalls short of what is asked for:\n" + "\n".join(missed) if missed else "")
     return {
         "speed": [asdict(result) | {"ratios": result.ratios} for result in results],
         "geometric_mean_of_jax": mean,
+        "threads": [asdict(speedup) | {"ratio": speedup.ratio} for speedup in speedups],
         "memory": [asdict(peak) | {"ratio": peak.ratio} for peak in peaks],
         "overheads": overheads,
         "shortfalls": missed,
@@ -268,4 +288,4 @@ def main() -> int:
     figures = run(options, peers)
     if options.json:
         options.json.write_text(json.dumps(described | figures, indent=2) + "\n")
-    return int(any(result["failures"] for result in figures["speed"]))
+    return int(any(result["failures"] for result in (*figures["speed"], *figures["threads"])))

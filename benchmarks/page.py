@@ -1,7 +1,8 @@
 """The documentation's page of figures, written from the saved results.
 
-    python -m benchmarks --json benchmarks/results/compiled.json
+    python -m benchmarks --threads 2 --json benchmarks/results/compiled.json
     python -m benchmarks.eager --json benchmarks/results/eager.json
+    python -m benchmarks.loops --json benchmarks/results/loops.json
     python -m benchmarks.page
 
 writes `docs/benchmarks.md`, so that the page shows what was measured and nothing else.
@@ -14,10 +15,11 @@ from typing import Any, TypeVar
 
 from attrs import AttrsInstance, fields_dict
 
-from benchmarks import compiled, eager
+from benchmarks import compiled, eager, loops
 from benchmarks.memory import Peak
 from benchmarks.report import number, table
 from benchmarks.scaling import Growth
+from benchmarks.threads import Speedup, speedup_row
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -58,6 +60,11 @@ the first call of `jax.jit`.
 
 The geometric mean of the ratios to `jax.jit` is **{mean}**.
 
+Elementwise work on large arrays on several threads, N = {thread_count} (see
+[Several threads](jit.md#several-threads)), and how many times faster that is:
+
+{compiled_threads}
+
 Peak memory of a call, in megabytes, as `tracemalloc` sees it:
 
 {compiled_memory}
@@ -82,12 +89,23 @@ The gradient of a chain of operations, in cost for each of them, which should no
 
 {growth}
 
+## Long loops in little memory
+
+`{loops_command}`
+
+The gradient of a loop of n steps, compiled, whose carry is one number: peak memory in kilobytes and milliseconds, for
+each `checkpoint=` of [`scan`](control-flow.md#what-reverse-mode-keeps). "every" keeps all carries, "sqrt" about
+2 sqrt(n), "binomial" at most log2(n), each of which is a Python number in a list.
+
+{loops}
+
 ## Reproduce it
 
 ```bash
 pip install -e ".[bench]" torch
-python -m benchmarks --json benchmarks/results/compiled.json
+python -m benchmarks --threads 2 --json benchmarks/results/compiled.json
 python -m benchmarks.eager --json benchmarks/results/eager.json
+python -m benchmarks.loops --json benchmarks/results/loops.json
 python -m benchmarks.page
 ```
 
@@ -116,27 +134,32 @@ def listed(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines) or "Nothing."
 
 
-def page(compiled_figures: Mapping[str, Any], eager_figures: Mapping[str, Any]) -> str:
+def page(compiled_figures: Mapping[str, Any], eager_figures: Mapping[str, Any], loop_figures: Mapping[str, Any]) -> str:
     """Return the text of the page."""
     results = [restored(compiled.Result, record) for record in compiled_figures["speed"]]
     peaks = [restored(compiled.Peak, record) for record in compiled_figures["memory"]]
     cases = [restored(eager.Case, record) for record in eager_figures["speed"]]
     eager_peaks = [restored(Peak, record) for record in eager_figures["memory"]]
     growths = [restored(Growth, record) for record in eager_figures["growth"]]
+    speedups = [restored(Speedup, record) for record in compiled_figures.get("threads", [])]
     overheads = compiled_figures["overheads"]
     return TEMPLATE.format(
         machine=described(compiled_figures),
-        compiled_shortfalls=listed(list(compiled.shortfalls(results, peaks, overheads))),
+        compiled_shortfalls=listed(list(compiled.shortfalls(results, peaks, overheads, speedups))),
         eager_shortfalls=listed(list(eager.shortfalls(cases, eager_peaks))),
         compiled_command=compiled_figures["command"],
         compiled_speed=table(compiled.TITLES, map(compiled.speed_row, results)),
         mean=number(compiled.mean_of_jax(results)),
+        thread_count=max((speedup.threads for speedup in speedups), default=1),
+        compiled_threads=table(compiled.SPEEDUP_TITLES, map(speedup_row, speedups)),
         compiled_memory=table(compiled.MEMORY_TITLES, map(compiled.memory_row, peaks)),
         call=overheads["call_microseconds"],
         loading=overheads["import_milliseconds"],
         eager_command=eager_figures["command"],
         eager_speed=table(eager.TITLES, map(eager.speed_row, cases)),
         eager_memory=table(eager.MEMORY_TITLES, map(eager.memory_row, eager_peaks)),
+        loops_command=loop_figures["command"],
+        loops=table(loops.TITLES, [loops.row(restored(loops.Reversal, record)) for record in loop_figures["memory"]]),
         growth=table(eager.GROWTH_TITLES, map(eager.growth_row, sorted(growths, key=lambda growth: growth.peer))),
     )
 
@@ -147,5 +170,5 @@ def saved(name: str) -> Any:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(saved("compiled"), saved("eager")))
+    PAGE.write_text(page(saved("compiled"), saved("eager"), saved("loops")))
     print(f"wrote {PAGE}")

@@ -27,7 +27,7 @@ def catalogue() -> list[Instance]:
     ]  # fmt: skip
 
 
-NO_OUTPUTS = frozenset({"covector.compile.guards.Guard"})
+NO_OUTPUTS = frozenset({"covector.compile.guards.Guard", "covector.ops.debugging.DebugPrint"})
 """Primitives that compute nothing, so that the laws say nothing about them."""
 
 
@@ -39,12 +39,12 @@ def concrete_primitives() -> frozenset[str]:
     kinds = [kind for kind in _subclasses(Primitive) if kind.__module__.startswith("covector.")]
     families = {_qualified(base) for kind in kinds for base in kind.__mro__[1:]}
     found = {name for kind in kinds if (name := _qualified(kind)) not in families and not isabstract(kind)}
-    return frozenset(found - {"covector.compile.guards.Guard"})  # which has no outputs, so that no law speaks of it
+    return frozenset(found - NO_OUTPUTS)
 
 
 def missing_primitives(instances: Sequence[Instance]) -> list[str]:
     """The concrete primitives of which there is no instance."""
-    return sorted(concrete_primitives() - NO_OUTPUTS - {_qualified(type(instance.primitive)) for instance in instances})
+    return sorted(concrete_primitives() - {_qualified(type(instance.primitive)) for instance in instances})
 
 
 def _subclasses(kind: type) -> Iterator[type]:

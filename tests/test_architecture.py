@@ -16,7 +16,7 @@ LONGEST_FUNCTION = 40
 
 LAYERS: list[tuple[str, ...]] = [
     ("errors",),
-    ("trees", "core"),
+    ("trees", "settings", "core"),
     ("graph",),
     ("ops",),
     ("interpreters",),
@@ -28,7 +28,7 @@ LAYERS: list[tuple[str, ...]] = [
 ]
 """DESIGN, section 3, lowest first; a name stands for the file and for the package."""
 
-OPTIONAL = {"scipy"}
+OPTIONAL = {"matplotlib", "rich", "scipy", "tqdm"}
 """Packages that may be imported inside functions, because they may be missing."""
 
 

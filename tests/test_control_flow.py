@@ -13,6 +13,7 @@ import pytest
 import covector as cv
 import covector.transforms.control.bodies
 import covector.transforms.control.stages
+from covector.compile.schedules import backward_states
 from covector.errors import (
     ArgumentError,
     BatchAxisError,
@@ -23,7 +24,6 @@ from covector.errors import (
     TreeMismatchError,
 )
 from covector.testing import check_batching, check_grads
-from covector.transforms.control.schedules import backward_states
 from covector.trees import flatten, map_leaves
 from tests.functions import MATRIX, POINT
 
@@ -283,8 +283,8 @@ def peak(function: Function, *args: Any) -> int:
 
 
 def test_checkpoints_save_memory() -> None:
-    """Of 400 carries of 8 kB each: all, about 2 sqrt(400), or as many as there are slots, plus less than 20."""
-    size, length = 8_000, 400
+    """Of 400 carries of 80 kB each: all, about 2 sqrt(400), or as many as there are slots, plus less than 20."""
+    size, length = 80_000, 400
 
     def gradient(**options: Any) -> Function:
         return cv.grad(lambda x: np.sum(cv.scan(lambda c, _: (np.sin(c), None), x, None, length, **options)[0]))
@@ -294,6 +294,20 @@ def test_checkpoints_save_memory() -> None:
     assert peak(gradient(checkpoint="sqrt"), x) < (40 + 20) * size
     assert peak(gradient(checkpoint=50), x) < (58 + 20) * size
     assert peak(gradient(checkpoint=cv.Binomial(10)), x) < (10 + 20) * size
+
+
+def test_a_long_loop_is_reversed_in_little_memory() -> None:
+    """Of 30,000 carries of one number each: all, about 2 sqrt(30,000) = 346, or 15."""
+
+    def step(c: Any, _: Any) -> Any:
+        return c + 1e-3 * np.sin(c), None
+
+    def gradient(**options: Any) -> Function:
+        return cv.jit(cv.grad(lambda x: cv.scan(step, x, None, 30_000, **options)[0]))
+
+    assert peak(gradient(), 1.0) > 30_000 * 8
+    assert peak(gradient(checkpoint="sqrt"), 1.0) < 40_000
+    assert peak(gradient(checkpoint=cv.Binomial(15)), 1.0) < 10_000
 
 
 @pytest.mark.parametrize(("length", "slots"), [(0, 1), (1, 1), (7, 1), (10, 2), (35, 4), (999, 8), (50, 100)])
@@ -623,6 +637,142 @@ def test_bounds_may_be_traced() -> None:
     assert [gradient(n, 2.0) for n in (0, 3, 5)] == [0.0, 3.0, 10.0]
 
 
+# --- laws at the edges -----------------------------------------------------------------------------------
+
+EDGES: dict[str, Callable[[Function, Any], Any]] = {
+    "no steps": lambda loop, x: loop(lambda c, y: (np.sin(c) * y, c), x, x[:0]),
+    "one step": lambda loop, x: loop(lambda c, y: (np.sin(c) * y, c), x, x[:1]),
+    "no carry": lambda loop, x: loop(lambda c, y: (None, np.exp(y)), None, x),
+    "None among the carries": lambda loop, x: loop(lambda c, y: ((c[0] * y, None), c[0]), (x[0], None), x),
+    "an integer carry": lambda loop, x: loop(lambda c, y: ((c[0] + 1, c[1] * y), c[0] * c[1]), (2, x[0]), x),
+    "a boolean carry": lambda loop, x: loop(
+        lambda c, y: ((~c[0], np.where(c[0], c[1], y)), c[1]), (x[0] > 0.0, x[1]), x
+    ),
+    "carries that change places": lambda loop, x: loop(lambda c, y: ((c[1], c[0] * y), c[0]), (x[0], x[1]), x),
+    "the last of the xs": lambda loop, x: loop(lambda c, y: (y, c), x[0], x),
+    "a carry that does not change": lambda loop, x: loop(lambda c, y: (c, c[0] * y), x, x),
+    "a carry that grows from nothing": lambda loop, x: loop(lambda c, y: (c + y, 1.0), 0, x),
+    "no outputs": lambda loop, x: loop(lambda c, y: (c * np.cos(y), None), x[0], x),
+    "a single precision carry": lambda loop, x: loop(
+        lambda c, y: (c * np.float32(0.5), c + y), x[0].astype(np.float32), x
+    ),
+}
+
+
+def python_loop(f: Any, init: Any, xs: Any) -> Any:
+    """The loop, of outputs that may be empty or None; a Python number in the first carry adapts."""
+    ys = []
+    for i in range(np.shape(xs)[0]):
+        init, y = f(init, xs[i])
+        ys.append(y)
+    if not ys or ys[0] is None:
+        return init, (np.zeros((0, *np.shape(init))) if not ys else None)
+    return init, np.stack(ys)
+
+
+def _total(tree: Any) -> Any:
+    return sum(np.sum(np.sin(leaf * 1.0)) for leaf in flatten(tree)[0])
+
+
+EDGE_TRANSFORMATIONS = ["value", "grad", "jit", "jit of grad", "grad of jit", "jvp", "hessian", "vmap of grad"]
+
+
+@pytest.mark.parametrize("steps", [3, 60])
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("transformation", EDGE_TRANSFORMATIONS)
+def test_scans_of_every_kind_are_loops(transformation: str, edge: str, steps: int) -> None:
+    """Of few steps, which are interpreted, and of many, which are compiled."""
+    x = np.random.default_rng(8).uniform(0.5, 1.0, 12 if transformation == "hessian" else steps)
+
+    def function(loop: Function) -> Function:
+        return lambda x, y: _total(EDGES[edge](loop, x * y[0]))
+
+    transform = TRANSFORMATIONS[transformation]
+    found, expected = (transform(function(loop))(x, POINT) for loop in (cv.scan, python_loop))
+    for a, b in zip(flatten(found)[0], flatten(expected)[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5 if "single" in edge else 1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("wrapped", [lambda f: f, cv.jit, lambda f: lambda *x: cv.make_graph(f)(*x)(*x)])
+def test_loops_of_no_trips_return_what_they_are_given(wrapped: Any) -> None:
+    def looped(x: Any, n: Any) -> Any:
+        start = {"x": x, "n": None}
+        ended = cv.while_loop(lambda c: c["x"] < 0.0, lambda c: {"x": c["x"] + 1.0, "n": None}, start)["x"]
+        return ended * cv.fori_loop(2, n, lambda i, c: c * i, x)
+
+    for n in (2, 1):
+        assert wrapped(looped)(3.0, n) == 9.0
+        assert wrapped(cv.grad(looped))(3.0, n) == 6.0
+    assert cv.grad(wrapped(looped))(3.0, 2) == 6.0
+
+
+def test_a_loop_runs_once_for_its_value_and_gradient() -> None:
+    """Eagerly, and in compiled code, which has one `while` for both."""
+    calls = 0
+
+    def counted(x: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return np.sin(x)
+
+    counting = cv.custom_jvp(counted)
+    counting.defjvp(lambda primals, tangents: (np.sin(primals[0]), np.cos(primals[0]) * tangents[0]))
+
+    def function(x: Any, steps: int) -> Any:
+        first = 0, x * np.ones(2)
+        return cv.while_loop(lambda c: c[0] < steps, lambda c: (c[0] + 1, counting(c[1]) * np.ones(2)), first)[1]
+
+    totals = []
+    for steps in (5, 25):
+        calls = 0
+        cv.value_and_grad(lambda x, n=steps: np.sum(function(x, n)))(1.0)
+        totals.append(calls)
+    assert totals[1] - totals[0] == 20
+    for checkpoint in ("every", cv.Binomial(2)):
+        root = cv.jit(cv.value_and_grad(lambda a, c=checkpoint: newton(a, checkpoint=c)))
+        source = root.source(2.0)
+        assert source.split("_in_numpy(")[0].count("while ") == 1
+        np.testing.assert_allclose(root(2.0), (np.sqrt(2.0), 0.5 / np.sqrt(2.0)), rtol=1e-7)
+
+
+def newton(a: Any, **options: Any) -> Any:
+    """The square root, by Newton's iteration."""
+    return cv.while_loop(lambda x: abs(x * x - a) > 1e-12, lambda x: 0.5 * (x + a / x), a, **options)
+
+
+# --- the source of loops ---------------------------------------------------------------------------------
+
+
+def test_loops_and_branches_are_written_in_place() -> None:
+    def function(x: Any, xs: Any) -> Any:
+        def step(c: Any, y: Any) -> Any:
+            return cv.cond(y > 0.0, np.sin, lambda c: c * y, c), c
+
+        last, ys = cv.scan(step, x, xs)
+        return np.sum(ys) + newton(last * last + 1.0)
+
+    for transformed in (function, cv.grad(function), cv.jacfwd(function), cv.vmap(function, (0, None))):
+        first = np.ones(3) if "vmap" in repr(transformed) else 1.0
+        source = cv.jit(transformed).source(first, np.linspace(-1.0, 1.0, 60))
+        assert "operation_" not in source
+        assert "for " in source
+        assert "while " in source
+
+
+def test_loops_over_single_numbers_use_python_floats_and_others_numpy() -> None:
+    numbers = cv.jit(lambda x: cv.scan(lambda c, _: (np.sin(c), None), x, None, 100)[0]).source(1.0)
+    assert "math.sin" in numbers.split("_in_numpy(")[0]
+    arrays = cv.jit(lambda x: cv.scan(lambda c, _: (np.sin(c), None), x, None, 100)[0]).source(np.ones(3))
+    assert "math.sin" not in arrays
+    assert "for _ in range(100):" in arrays
+
+
+def test_indices_of_a_loop_are_a_range() -> None:
+    source = cv.jit(lambda x: cv.fori_loop(3, 90, lambda i, c: c * i, x)).source(1.0)
+    assert "range(3, 90)" in source
+    assert "constant" not in source
+
+
 # --- errors ----------------------------------------------------------------------------------------------
 
 
@@ -723,6 +873,15 @@ def test_a_condition_is_a_boolean_scalar(call: Any) -> None:
         call(lambda x: cv.while_loop(lambda c: c, lambda c: c * x, x))()
     with pytest.raises(ArgumentError, match=r"must be a boolean scalar; found bool\[2\]"):
         call(lambda x: cv.while_loop(lambda c: c > 0.0, lambda c: c * x, x * np.ones(2)))()
+
+
+@both
+def test_a_loop_that_cannot_end_is_refused(call: Any) -> None:
+    with pytest.raises(ArgumentError, match="would never end"):
+        call(lambda x: cv.while_loop(lambda c: c[0] < 1.0, lambda c: c, (0.0 * x, x)))()
+    with pytest.raises(ArgumentError, match="would never end"):
+        cv.make_graph(lambda x: cv.while_loop(lambda c: c[1] > 0.0, lambda c: (c[0] * x, c[1]), (x, x)))(1.0)
+    call(lambda x: cv.while_loop(lambda c: False, lambda c: c, x))()
 
 
 def test_python_cannot_branch_in_a_recorded_step() -> None:

@@ -6,95 +6,94 @@ whitespace does not matter, `...` stands for anything, and numbers are compared 
 
 from __future__ import annotations
 
-import doctest
 import inspect
 import re
-from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import covector as cv
 from covector import errors
-from covector.core.protocol import table
+from docs.hooks.blocks import BLOCK, blocks, restored_tables, run_session
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 
-BLOCK = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.(?!\.)\d*(?:e[-+]?\d+)?|e[-+]?\d+)")
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#)([^)#\s]+)[^)]*\)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-class Checker(doctest.OutputChecker):
-    """Compares texts with their numbers rounded to five digits."""
-
-    def check_output(self, want: str, got: str, optionflags: int) -> bool:
-        return super().check_output(_rounded(want), _rounded(got), optionflags)
-
-
-def _rounded(text: str) -> str:
-    return NUMBER.sub(lambda found: f"{float(found[0]):.5g}", text)
-
-
-def blocks(page: Path) -> Iterator[tuple[str, str, int]]:
-    """The language, text and line number of each fenced block."""
-    text = page.read_text()
-    for found in BLOCK.finditer(text):
-        indent, language, code = found.groups()
-        lines = [line.removeprefix(indent) for line in code.splitlines(keepends=True)]
-        yield language, "".join(lines), text.count("\n", 0, found.start()) + 1
-
-
-def run_block(code: str, page: Path, line: int, names: dict[str, Any]) -> list[str]:
-    """Runs a block in a namespace, which keeps what it defines, and reports what was not as the page says."""
-    if ">>>" not in code:
-        exec(compile("\n" * line + code, str(page), "exec"), names)
-        return []
-    test = doctest.DocTest(doctest.DocTestParser().get_examples(code), {}, page.name, str(page), line, code)
-    test.globs = names
-    report: list[str] = []
-    doctest.DocTestRunner(Checker(), verbose=False, optionflags=OPTIONS).run(test, out=report.append, clear_globs=False)
-    return report
-
-
-@pytest.fixture
-def restored_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a page registers for NumPy functions is forgotten after it."""
-    monkeypatch.setattr(table, "ufuncs", dict(table.ufuncs))
-
-
 @each_page
-@pytest.mark.usefixtures("restored_tables")
 def test_every_python_block_runs_and_prints_what_the_page_says(page: Path) -> None:
     names: dict[str, Any] = {"__name__": "__page__"}
-    reports = [run_block(code, page, line, names) for language, code, line in blocks(page) if language == "python"]
-    failures = [failure for report in reports for failure in report]
+    failures: list[str] = []
+    with restored_tables():
+        for block in blocks(page.read_text()):
+            if block.language == "python" and ">>>" in block.code:
+                failures += run_session(block.code, names, str(page), block.line).failures
+            elif block.language == "python":
+                exec(compile("\n" * block.line + block.code, str(page), "exec"), names)
     assert not failures, "".join(failures)
 
 
 @each_page
 def test_no_example_hides_in_a_block_that_is_not_run(page: Path) -> None:
-    assert not [line for language, code, line in blocks(page) if language != "python" and ">>>" in code]
+    assert not [b.line for b in blocks(page.read_text()) if b.language != "python" and ">>>" in b.code]
 
 
 @each_page
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     prose = BLOCK.sub("", page.read_text())
-    missing = [link for link in LINK.findall(prose) if not (page.parent / link).exists()]
-    assert not missing
+    assert not [link for link in LINK.findall(prose) if not _exists(page.parent / link)]
+
+
+def _exists(target: Path) -> bool:
+    """Whether there is such a file, or an example of which the site makes a page of this name."""
+    example = ROOT / "examples" / f"{target.stem}.py"
+    return target.exists() or (target.parent.resolve() == ROOT / "docs" / "examples" and example.exists())
+
+
+def test_a_block_that_prints_something_else_is_found() -> None:
+    session = run_session(">>> 1 / 3\n0.3333333\n>>> 1 / 4\n0.26\n", {}, "a page")
+    assert len(session.failures) == 1
+    assert "0.25" in session.failures[0]
+    assert session.shown.startswith(">>> 1 / 3\n0.333333333333")
 
 
 def test_the_readme_sets_up_in_exactly_two_commands() -> None:
-    commands = [code.strip() for _, code, _ in blocks(PAGES[0]) if "python3 -m venv" in code]
+    commands = [b.code.strip() for b in blocks(PAGES[0].read_text()) if "python3 -m venv" in b.code]
     assert len(commands) == 2
     assert all("\n" not in command and command.startswith("python3 -m venv") for command in commands)
     assert "examples/quickstart.py" in commands[0]
     assert "pytest" in commands[1]
+
+
+@pytest.mark.parametrize("module", [cv, cv.norms, cv.optimize, errors], ids=lambda module: module.__name__)
+def test_the_reference_has_every_public_name(module: ModuleType) -> None:
+    documented = [value for path in re.findall(r"^::: (\S+)$", REFERENCE, re.MULTILINE) for value in _documented(path)]
+    public = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
+    values = {name: getattr(module, name) for name in public}
+    missing = {n: v for n, v in values.items() if _has_a_docstring(v) and not any(v is each for each in documented)}
+    assert not missing
+
+
+def _has_a_docstring(value: Any) -> bool:
+    return inspect.isclass(value) or (callable(value) and hasattr(value, "__name__"))
+
+
+def _documented(path: str) -> list[Any]:
+    """What mkdocstrings shows for a path: an object, or the public ones that a module defines."""
+    module, _, name = path.rpartition(".")
+    try:
+        found = import_module(path)
+    except ModuleNotFoundError:
+        return [getattr(import_module(module), name)]
+    return [v for n, v in vars(found).items() if not n.startswith("_") and getattr(v, "__module__", None) == path]
 
 
 def test_the_errors_page_shows_every_error() -> None:

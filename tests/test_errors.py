@@ -551,3 +551,123 @@ class TestCustomRules:
         refused(
             lambda: cv.grad(function)(1.0, 2.0), errors.TreeMismatchError, TypeError, "2 cotangents", "backward rule"
         )
+
+
+def power(x: Any, n: Any, *, flip: bool = False) -> Any:
+    return -(x**n) if flip else x**n
+
+
+def branching(x: Any) -> Any:
+    return x if x > 0 else -x
+
+
+LINE = f"{__file__}:{inspect.getsourcelines(branching)[1] + 1}"
+
+
+class TestJit:
+    """What jit is given, and what it finds while it records."""
+
+    @pytest.mark.parametrize("call", [lambda fast: fast(2.0, [3]), lambda fast: fast(2.0, n=[3])])
+    def test_unhashable_static_arguments_are_named(self, call: Any) -> None:
+        refused(
+            lambda: call(cv.jit(power, static_argnums=1)), errors.ArgumentError, TypeError,
+            "must be hashable", "n is a list, [3]", "tuple",
+        )  # fmt: skip
+
+    def test_static_arguments_that_are_no_parameters(self) -> None:
+        for number in (2, -3):
+            refused(
+                lambda number=number: cv.jit(power, static_argnums=number), errors.ArgumentError, ValueError,  # type: ignore[misc]
+                "static_argnums", str(number), "2 positional",
+            )  # fmt: skip
+        refused(
+            lambda: cv.jit(power, static_argnames="m"), errors.ArgumentError, ValueError,
+            "static_argnames", "'m'", "x, n, flip",
+        )  # fmt: skip
+        refused(lambda: cv.jit(power, static_argnums=1.5), errors.ArgumentError, TypeError, "static_argnums", "1.5")  # type: ignore[arg-type]
+        refused(lambda: cv.jit(power, static_argnames=3), errors.ArgumentError, TypeError, "static_argnames", "3")  # type: ignore[arg-type]
+
+    def test_arguments_that_are_not_arrays_are_named(self) -> None:
+        refused(
+            lambda: cv.jit(lambda p, q: q)({"a": [1.0, "text"]}, 1.0), errors.DTypeMismatchError, TypeError,
+            "p['a'][1] is a str, 'text'", "static_argnums",
+        )  # fmt: skip
+
+        class Model:
+            @cv.jit
+            def value(self, x: Any) -> Any:
+                return x
+
+        refused(lambda: Model().value(1.0), errors.DTypeMismatchError, TypeError, "self is a Model", "static")
+
+    def test_outputs_that_are_not_arrays_are_named(self) -> None:
+        fast = cv.jit(lambda x: {"a": x, "b": (x, "text")})
+        refused(lambda: fast(1.0), errors.DTypeMismatchError, TypeError, "output['b'][1] is a str, 'text'")
+        assert fast.cache_info().specializations == 0
+
+    def test_a_leaked_tracer_says_where_it_was_made(self) -> None:
+        kept: list[Any] = []
+
+        def leaking(x: Any) -> Any:
+            kept.append(np.sin(x))
+            return x
+
+        fast = cv.jit(cv.grad(leaking))
+        fast(1.0)
+        place = f"{__file__}:{inspect.getsourcelines(leaking)[1]}"
+        refused(lambda: kept[0] + 1.0, errors.LeakedTracerError, TypeError, "add was given", "grad of", place, "ended")
+        kept.clear()
+        cv.jit(leaking)(1.0)
+        refused(lambda: np.exp(kept[0]), errors.LeakedTracerError, TypeError, "exp", "jit of", place, "has_aux")
+
+    def test_arguments_cannot_be_changed_in_place(self) -> None:
+        def writing(x: Any) -> Any:
+            x[0] = 1.0
+            return x
+
+        def adding(x: Any) -> Any:
+            x += 1.0
+            return x
+
+        x = np.zeros(2)
+        refused(lambda: cv.jit(writing)(x), errors.TracerConversionError, TypeError, "in place", "at(x)[index].set")
+        np.testing.assert_array_equal(cv.jit(adding)(x), 1.0)
+        np.testing.assert_array_equal(x, 0.0)
+
+
+class TestTheLineOfABranch:
+    """A branch that cannot be taken names its line and what to write instead."""
+
+    @pytest.mark.parametrize(
+        ("what", "call"),
+        [
+            ("make_graph", lambda: cv.make_graph(branching)(cv.ArrayType((), np.dtype(float)))),
+            ("vmap", lambda: cv.vmap(branching)(POINT)),
+            ("vmap", lambda: cv.vmap(cv.jit(branching))(POINT)),
+            ("vmap", lambda: cv.jit(cv.vmap(branching))(POINT)),
+            ("vmap", lambda: cv.vmap(cv.grad(branching))(POINT)),
+            ("scan", lambda: cv.jit(lambda x: cv.scan(lambda c, _: (branching(c), None), x, None, 3)[0])(1.0)),
+        ],
+    )
+    def test_bool(self, what: str, call: Any) -> None:
+        refused(
+            call, errors.ConcreteValueError, TypeError,
+            "bool()", LINE, what, "np.where", "covector.cond", "covector.while_loop",
+        )  # fmt: skip
+
+    def test_an_index(self) -> None:
+        for call in (
+            lambda: cv.make_graph(lambda n: list(range(n)))(cv.ArrayType((), np.dtype(int))),
+            lambda: cv.vmap(lambda n: list(range(n)))(np.arange(3)),
+        ):
+            refused(call, errors.ConcreteValueError, TypeError, "an index", __file__, "fori_loop", "switch")
+
+    def test_rounding(self) -> None:
+        for call in (lambda: cv.make_graph(int)(1.0), lambda: cv.make_graph(math.floor)(1.0)):
+            refused(call, errors.ConcreteValueError, TypeError, __file__, "np.floor", "astype")
+
+    def test_printing(self) -> None:
+        refused(
+            lambda: cv.make_graph(lambda x: f"{x:.3f}")(1.0),
+            errors.ConcreteValueError, TypeError, "formatting", "debug_print",
+        )  # fmt: skip

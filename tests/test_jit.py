@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import Any
 
@@ -12,7 +13,7 @@ import covector as cv
 from covector.compile.guards import Guard
 from covector.compile.simplify import PASSES, simplified
 from covector.core.primitive import as_tuple
-from covector.errors import ArgumentError
+from covector.errors import ArgumentError, ConcreteValueError, UnsupportedFunctionError
 from covector.graph.graph import check
 from covector.trees import flatten
 from tests.collection import catalogue
@@ -199,6 +200,59 @@ class TestScalars:
         source = cv.jit(cv.grad(textbook, (0, 1))).source(2.0, 5.0)
         assert "math.cos(y)" in source
         assert "operation_" not in source
+
+
+class TestShapesThatDependOnValues:
+    """Refused by name: each answer would be a program of its own."""
+
+    @pytest.mark.parametrize(
+        ("function", "name"),
+        [
+            (lambda x: x[x > 0], "a boolean mask as an index"),
+            (lambda x: x[np.nonzero(x)], "np.nonzero"),
+            (lambda x: np.flatnonzero(x > 0), "nonzero"),
+            (lambda x: np.argwhere(x > 0), "np.argwhere"),
+            (lambda x: np.unique(x), "numpy.unique"),
+        ],
+    )
+    @pytest.mark.parametrize("transform", [lambda f: f, lambda f: cv.grad(lambda x: np.sum(f(x)))])
+    def test_refused(self, function: Any, name: str, transform: Any) -> None:
+        fast = cv.jit(transform(function))
+        for _ in range(2):
+            with pytest.raises((ConcreteValueError, UnsupportedFunctionError), match=re.escape(name)):
+                fast(X)
+
+    def test_they_work_outside_and_select_inside(self) -> None:
+        x = np.array([1.0, -2.0, 3.0])
+        fast = cv.jit(cv.grad(lambda x: np.sum(np.where(x > 0, x**2, 0.0))))
+        for _ in range(2):
+            np.testing.assert_array_equal(fast(x), [2.0, 0.0, 6.0])
+        positive = np.flatnonzero(x > 0)
+        np.testing.assert_array_equal(cv.jit(lambda x: x[positive])(x), [1.0, 3.0])
+
+
+class TestStaticArguments:
+    @staticmethod
+    def power(x: Any, n: Any, *, flip: bool = False) -> Any:
+        return -(x**n) if flip else x**n
+
+    def test_by_position_and_by_name_alike(self) -> None:
+        for options in ({"static_argnums": 1}, {"static_argnums": -1}, {"static_argnames": "n"}):
+            fast = cv.jit(self.power, **options)
+            assert [fast(2.0, 3), fast(2.0, n=3), fast(2.0, 4)] == [8.0, 8.0, 16.0]
+            assert "x ** 3" in fast.source(2.0, 3) or "3" in str(fast.lower(2.0, 3).graph)
+
+    def test_equal_values_of_different_types_are_different(self) -> None:
+        fast = cv.jit(lambda x, n: x * n, static_argnums=1)
+        for n in (1, 1.0, True, np.float32(1.0), -0.0, 0.0):
+            for _ in range(2):
+                same(fast(2, n), 2 * n)
+        scaled = cv.jit(lambda x, pair: x * pair[0], static_argnums=1)
+        same([scaled(2, (1,)), scaled(2, (1.0,))], [2, 2.0])
+
+    def test_a_default_is_static_too(self) -> None:
+        fast = cv.jit(lambda x, n=2: x**n, static_argnums=1)
+        assert [fast(3.0), fast(3.0, 3)] == [9.0, 27.0]
 
 
 class TestCalls:

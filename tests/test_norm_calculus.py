@@ -135,9 +135,8 @@ def test_precomposition_solves_with_the_transpose() -> None:
     close(twice.maximizer(g), (norms.l1() @ (SQUARE @ np.diag(WEIGHTS))).maximizer(g), 1e-11)
 
 
-def test_a_maximizer_alone_does_not_measure_steps() -> None:
-    with pytest.raises(MissingRuleError, match="maximizer alone"):
-        norms.define(maximizer=np.sign).norm(np.ones(3))
+def test_a_maximizer_alone_measures_steps_by_a_search() -> None:
+    close(norms.define(maximizer=np.sign).norm(np.array([1.0, -3.0, 2.0])), 3.0, 1e-10)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)

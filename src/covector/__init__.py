@@ -24,8 +24,10 @@ from covector.transforms.vectorize import vmap
 if TYPE_CHECKING:
     from covector import norms, optimize, testing
     from covector.numpy.supported import Rules, supported
-    from covector.optimize.minimize import MinimizeResult, minimize
+    from covector.optimize.minimize import minimize
+    from covector.optimize.result import MinimizeResult
     from covector.optimize.steepest_descent import SteepestDescent, steepest_descent
+    from covector.settings import config
     from covector.testing import check_batching, check_grads, check_jvp, check_vjp
     from covector.trace.evaluation_trace import EvaluationTrace, evaluation_trace
     from covector.transforms.checkpoint import checkpoint
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from covector.transforms.control.loops import fori_loop, while_loop
     from covector.transforms.control.scan import Binomial, map, scan
     from covector.transforms.custom import custom_jvp, custom_vjp
+    from covector.transforms.debugging import debug_print
     from covector.transforms.export import export
     from covector.transforms.jit import jit
     from covector.transforms.recording import make_graph
@@ -58,8 +61,10 @@ __all__ = [
     "check_vjp",
     "checkpoint",
     "cond",
+    "config",
     "custom_jvp",
     "custom_vjp",
+    "debug_print",
     "evaluation_trace",
     "export",
     "fori_loop",
@@ -93,7 +98,7 @@ __all__ = [
 _LOADED_ON_USE = {
     "Binomial": "covector.transforms.control.scan",
     "EvaluationTrace": "covector.trace.evaluation_trace",
-    "MinimizeResult": "covector.optimize.minimize",
+    "MinimizeResult": "covector.optimize.result",
     "Rules": "covector.numpy.supported",
     "SteepestDescent": "covector.optimize.steepest_descent",
     "associative_scan": "covector.transforms.control.associative",
@@ -103,8 +108,10 @@ _LOADED_ON_USE = {
     "check_vjp": "covector.testing",
     "checkpoint": "covector.transforms.checkpoint",
     "cond": "covector.transforms.control.conditional",
+    "config": "covector.settings",
     "custom_jvp": "covector.transforms.custom",
     "custom_vjp": "covector.transforms.custom",
+    "debug_print": "covector.transforms.debugging",
     "evaluation_trace": "covector.trace.evaluation_trace",
     "export": "covector.transforms.export",
     "fori_loop": "covector.transforms.control.loops",

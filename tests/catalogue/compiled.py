@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from covector.compile.compiled import CompiledCall, CompiledGraph, CompiledLinear
+from covector.compile.shares import ADD_SHARE
 from covector.core.types import ArrayType
 from covector.interpreters.staging import record_flat
 from tests.catalogue.instance import Instance
@@ -30,4 +31,6 @@ INSTANCES: list[Instance] = [
     Instance(
         CompiledLinear(DERIVATIVE.pull, DERIVATIVE.push, len(RESIDUALS)), *RESIDUALS, DX, DY, name="compiled_pull"
     ),
+    Instance(ADD_SHARE, X, np.array([True, False, True]), DY, name="add_share"),
+    Instance(ADD_SHARE, X.reshape(1, 3), np.zeros((1, 3), bool), DY, name="add_share_none"),
 ]

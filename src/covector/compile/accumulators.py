@@ -5,18 +5,19 @@
     w = z + y                       put_slice_1[:-1] += b
 
 Each sum of additions that end in at least two `PutSlice`s becomes one array, into which every term is written
-where it is computed.
+where it is computed. Terms for the same slice are added before they are written.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import final
 
 from attrs import define, field
 
+from covector.core.primitive import Primitive
 from covector.graph.graph import Atom, Equation, Graph, Variable
-from covector.ops.arithmetic import Add
+from covector.ops.arithmetic import ADD, Add
 from covector.ops.indexing import PutSlice
 
 
@@ -72,3 +73,66 @@ def _is_sum_with(equation: Equation, found: set[Atom], uses: Counter[Atom]) -> b
     kind = equation.outputs[0].type
     alike = all(isinstance(atom, Variable) and atom.type == kind for atom in equation.inputs)
     return alike and any(atom in found and uses[atom] == 1 for atom in equation.inputs)
+
+
+# --- terms for the same slice -----------------------------------------------------------------------------
+
+
+def with_slices_merged(graph: Graph) -> Graph:
+    """The graph with one `PutSlice` for all terms of a sum that go into the same slice."""
+    found = accumulators(graph)
+    puts = [e for e in graph.equations if isinstance(e.primitive, PutSlice) and e.outputs[0] in found]
+    last = {_place(e, found): e for e in puts}
+    if len(last) == len(puts):
+        return graph
+    merging = _Merging(found, last)
+    equations = tuple(new for equation in graph.equations for new in merging.merged(equation))
+    outputs = tuple(merging.same.get(atom, atom) or atom for atom in graph.outputs)
+    return Graph(graph.inputs, equations, outputs, graph.constants, graph.structure)
+
+
+def _place(equation: Equation, found: dict[Variable, Accumulator]) -> tuple[Accumulator, Primitive]:
+    return found[equation.outputs[0]], equation.primitive
+
+
+@final
+class _Merging:
+    """Collects the terms for each place, up to the last; until then they are left out of the sum."""
+
+    def __init__(self, found: dict[Variable, Accumulator], last: dict[tuple[Accumulator, Primitive], Equation]) -> None:
+        self.found, self.last = found, last
+        self.terms: defaultdict[tuple[Accumulator, Primitive], list[Atom]] = defaultdict(list)
+        self.same: dict[Atom, Atom | None] = {}  # None: left out
+
+    def merged(self, equation: Equation) -> list[Equation]:
+        """The equations for an equation."""
+        (out,) = equation.outputs if len(equation.outputs) == 1 else (None,)
+        if out is None or out not in self.found:
+            present = tuple(self._present(atom) for atom in equation.inputs)
+            return [Equation(equation.primitive, present, equation.outputs)]
+        if isinstance(equation.primitive, PutSlice):
+            return self._put(equation)
+        inputs = [x for x in (self.same.get(atom, atom) for atom in equation.inputs) if x is not None]
+        if len(inputs) == 2:
+            return [Equation(equation.primitive, tuple(inputs), equation.outputs)]
+        self.same[out] = inputs[0] if inputs else None
+        return []
+
+    def _present(self, atom: Atom) -> Atom:
+        present = self.same.get(atom, atom)
+        assert present is not None  # the last term for a place is in the sum
+        return present
+
+    def _put(self, equation: Equation) -> list[Equation]:
+        place = _place(equation, self.found)
+        terms = self.terms[place]
+        terms.append(self._present(equation.inputs[0]))
+        if self.last[place] is not equation:
+            self.same[equation.outputs[0]] = None
+            return []
+        sums: list[Equation] = []
+        for term in terms[1:]:
+            total = Variable(term.type)
+            sums.append(Equation(ADD, (sums[-1].outputs[0] if sums else terms[0], term), (total,)))
+        source = sums[-1].outputs[0] if sums else terms[0]
+        return [*sums, Equation(equation.primitive, (source,), equation.outputs)]

@@ -16,10 +16,11 @@ from typing import Any, final
 
 from attrs import frozen
 
-from covector.compile.emit import Program, emitted
 from covector.compile.guards import Guard, guarding
+from covector.compile.programs import Program, emitted
 from covector.compile.simplify import simplified
-from covector.core.primitive import Primitive, as_tuple, moved_to_front
+from covector.compile.structured import Composite
+from covector.core.primitive import as_tuple, moved_to_front
 from covector.core.types import Array, ArrayType, zeros
 from covector.errors import NonlinearError
 from covector.graph.graph import Equation, Graph, Literal, Variable, run
@@ -38,6 +39,9 @@ class CompiledGraph:
         self.graph, self.name = graph, name
         self.arguments = [f"x{i + 1}" for i in range(len(graph.inputs))] if arguments is None else list(arguments)
         self._derivatives: dict[tuple[int, ...], Derivative] = {}
+
+    def __reduce__(self) -> Any:
+        return CompiledGraph, (self.graph, self.name, self.arguments)
 
     @cached_property
     def program(self) -> Program:
@@ -64,7 +68,7 @@ class Derivative:
 
 @final
 @frozen
-class CompiledCall(Primitive):
+class CompiledCall(Composite):
     """A call of a compiled graph."""
 
     compiled: CompiledGraph
@@ -75,6 +79,12 @@ class CompiledCall(Primitive):
 
     def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
         return tuple(self.compiled.program.function(*inputs))
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        return ((self.compiled.graph, 1),)
+
+    def expansion(self, *inputs: ArrayType) -> Graph:
+        return self.compiled.graph
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(atom.type for atom in self.compiled.graph.outputs)
@@ -95,7 +105,7 @@ class CompiledCall(Primitive):
 
 @final
 @frozen
-class CompiledLinear(Primitive):
+class CompiledLinear(Composite):
     """A compiled linear map of vectors, given residuals: `forward(residuals, vectors)`; `backward` is its transpose."""
 
     forward: CompiledGraph
@@ -108,6 +118,12 @@ class CompiledLinear(Primitive):
 
     def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
         return tuple(self.forward.program.function(*inputs))
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        return ((self.forward.graph, 1),)
+
+    def expansion(self, *inputs: ArrayType) -> Graph:
+        return self.forward.graph
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(atom.type for atom in self.forward.graph.outputs)

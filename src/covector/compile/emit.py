@@ -6,120 +6,113 @@ division by zero) the NumPy version runs instead, so that results and warnings a
 is written for NumPy arrays: a `del` after the last use of each array, results written into arrays that nothing
 uses any more, and elementwise work on large arrays block by block (see `blocks`).
 
-An operation that has no form of its own in NumPy is called by name from the function's namespace.
+Branches and loops are written in place (see `structured`). An operation that has no form of its own in NumPy is
+called by name from the function's namespace.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.compile.accumulators import Accumulator, accumulators
-from covector.compile.blocks import BlockWriter, zeros
+from covector.compile.blocks import BlockWriter, Target
+from covector.compile.buffers import zeros
 from covector.compile.expressions import (
     Expression,
     array_expression,
+    called_function,
     dtype_name,
     is_array,
-    scalar_expression,
     shown_index,
     writing_expression,
 )
-from covector.compile.guards import Guard, GuardFailedError
+from covector.compile.guards import Guard
 from covector.compile.lowering import lowered
+from covector.compile.numbers import guard_lines
 from covector.compile.regions import Region, Step, scheduled
 from covector.compile.runtime import HELPERS
+from covector.compile.scalars import scalar_expression
+from covector.compile.shares import AddShare
 from covector.compile.storage import Storage
+from covector.compile.structured import Structured, expanded
 from covector.core.families import SCALARS
+from covector.core.types import Array
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
+from covector.ops.arithmetic import Power
 from covector.ops.indexing import PutSlice, SetSlice
 
 RESERVED = frozenset({"np", "special", "GuardFailedError", *HELPERS})
 """Names that emitted code uses, which its arguments must not have."""
 
-LOOP_NAMES = ("start", "here")
+LOOP_NAMES = ("start", "here", "work", "first", "last", "block", "later")
 """Names in loops over blocks, which are used again in the next loop."""
+
+WORTH_TAKING_UP = 16_384
+"""Entries from which it does not matter how long NumPy takes to make an array of a number."""
 
 WORTH_REUSING = 16_384
 """Bytes from which writing into an array that is no longer used is faster than making a new one."""
 
 
 @final
-@frozen
-class Program:
-    """The source of a function, and the function it defines: of the graph's inputs, returning a list of outputs."""
+class Writer:
+    """Writes one function, or a block of the function that `outer` writes."""
 
-    source: str
-    function: Callable[..., list[Any]]
-
-
-def emitted(graph: Graph, name: str, arguments: list[str]) -> Program:
-    """The program of a graph, its inputs named by `arguments`."""
-    if _is_scalar(graph):
-        in_numpy = _Writer(graph, f"{name}_in_numpy", arguments, array_expression).text()
-        in_python = _Writer(graph, name, arguments, scalar_expression)
-        return _compiled(graph, name, f"{in_python.text(fallback=True)}\n\n{in_numpy}")
-    graph = lowered(graph)
-    return _compiled(graph, name, _Writer(graph, name, arguments, array_expression).text())
-
-
-def _compiled(graph: Graph, name: str, source: str) -> Program:
-    namespace: dict[str, Any] = {"np": np, "GuardFailedError": GuardFailedError, **HELPERS}
-    namespace["special"] = sys.modules.get("scipy.special")  # imported by whoever used a function of it
-    namespace |= {f"constant_{i}": value for i, (_, value) in enumerate(graph.constants)}
-    namespace |= {f"operation_{i}": e.primitive.evaluate for i, e in enumerate(graph.equations)}
-    exec(compile(source, f"<jit of {name}>", "exec"), namespace)
-    return Program(source, namespace[name])
-
-
-def _is_scalar(graph: Graph) -> bool:
-    if graph.constants or not graph.equations:
-        return False
-    kinds = [v.type for v in (*graph.inputs, *(v for e in graph.equations for v in e.outputs))]
-    return all(k.shape == () and k.dtype in (np.float64, np.bool_) for k in kinds) and all(
-        isinstance(e.primitive, Guard) or scalar_expression(e, ["x"] * len(e.inputs)) is not None
-        for e in graph.equations
-    )
-
-
-@final
-class _Writer:
-    """Writes one function."""
-
-    def __init__(self, graph: Graph, name: str, arguments: list[str], expression: Expression) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        arguments: Sequence[str],
+        expression: Expression,
+        outer: Writer | None = None,
+        namespace: dict[str, Any] | None = None,
+    ) -> None:
         self.graph, self.name, self.arguments, self.expression = graph, name, arguments, expression
+        self.numbers, self.equations, self.kept = expression is scalar_expression, graph.equations, dict[Any, str]()
+        self.attempts: bool = outer is not None and outer.attempts
+        self.attempted: list[Equation] = [] if outer is None else outer.attempted
+        self.taken: frozenset[str] = frozenset(arguments) if outer is None else outer.taken
+        self.counts: dict[str, int] = {} if outer is None else outer.counts
+        self.namespace: dict[str, Any] = {} if namespace is None else namespace
         self.names: dict[Variable, str] = dict(zip(graph.inputs, arguments, strict=True))
-        self.names |= {variable: f"constant_{i}" for i, (variable, _) in enumerate(graph.constants)}
-        self.counts: dict[str, int] = {}
+        self.names |= {variable: self.refer("constant", value) for variable, value in graph.constants}
         self.storage = Storage(graph)
         self.accumulators = accumulators(graph)
         self.started: dict[Accumulator, str] = {}
         self.steps = scheduled(graph, self.accumulators)
-        self.places = {equation: i for i, equation in enumerate(graph.equations)}
         self.dying = _last_uses(graph, self.steps, self.accumulators)
         self.last_reads = _last_reads(graph, self.steps, self.storage.root)
         self.last_direct_reads = _last_reads(graph, self.steps, lambda variable: variable)
 
-    def text(self, fallback: bool = False) -> str:
-        """The source of the function; with `fallback`, its NumPy version runs where Python floats would raise."""
-        header = [f"def {self.name}({', '.join(self.arguments)}):", f'    """{self._types()}"""']
-        body = [line for i, step in enumerate(self.steps) for line in self._statements(i, step)]
-        body.append(f"return [{', '.join(self._outputs(fallback))}]")
-        if fallback:
-            body = ["try:", *(f"    {line}" for line in body), "except (ArithmeticError, ValueError):"]
-            body.append(f"    return {self.name}_in_numpy({', '.join(self.arguments)})")
-        return "\n".join([*header, *(f"    {line}" for line in body), ""])
+    # --- blocks inside: see `structured.Scope` ----------------------------------------------------------
 
-    def _types(self) -> str:
-        inputs = [f"{self.names[v]}: {v.type}" for v in (*self.graph.inputs, *(v for v, _ in self.graph.constants))]
-        return f"{', '.join(inputs)} -> {', '.join(str(a.type) for a in self.graph.outputs)}"
+    def lines(self) -> list[str]:
+        """The statements."""
+        return [line for i, step in enumerate(self.steps) for line in self._statements(i, step)]
+
+    def block(self, graph: Graph, arguments: Sequence[str], numbers: bool) -> tuple[list[str], list[str]]:
+        """The statements of a graph whose inputs are the arguments, and its outputs as source."""
+        graph = graph if numbers else lowered(expanded(graph))
+        expression = scalar_expression if numbers else array_expression
+        inner = Writer(graph, self.name, arguments, expression, self, self.namespace)
+        lines = inner.lines()
+        return lines, [inner.operand(atom) for atom in graph.outputs]
+
+    def refer(self, stem: str, value: Any) -> str:
+        """The name under which the program finds a value."""
+        name = self.fresh(stem)
+        while self.namespace.setdefault(name, value) is not value:
+            name = self.fresh(stem)
+        return name
+
+    def known(self, text: str) -> Any:
+        """The value that the program finds under a name."""
+        return self.namespace.get(text)
 
     # --- statements -------------------------------------------------------------------------------------
 
@@ -129,10 +122,13 @@ class _Writer:
         return [*lines, f"del {', '.join(dying)}"] if dying else lines
 
     def _written(self, index: int, equation: Equation) -> list[str]:
-        primitive, inputs = equation.primitive, [self._operand(atom) for atom in equation.inputs]
+        primitive, inputs = equation.primitive, self._inputs(equation)
         if isinstance(primitive, Guard):
-            question = f"{primitive.question.__name__}({inputs[0]})"
-            return [f"if {question} != {primitive.answer}:", "    raise GuardFailedError"]
+            return guard_lines(primitive, inputs[0])
+        if isinstance(primitive, Structured):
+            lines, names = primitive.statements(self, equation)
+            self.names.update(zip(equation.outputs, names, strict=True))
+            return lines
         if equation.outputs and equation.outputs[0] in self.accumulators:
             return self._accumulated(equation, inputs)
         if isinstance(primitive, PutSlice) and primitive.shape:
@@ -140,13 +136,35 @@ class _Writer:
                 *self._start(equation),
                 f"{self.names[equation.outputs[0]]}[{shown_index(primitive.key)}] = {inputs[0]}",
             ]
-        if isinstance(primitive, SetSlice) and is_array(equation):
+        if isinstance(primitive, (AddShare, SetSlice)) and is_array(equation):
             return self._set(index, equation, inputs)
         reused = self._reused(index, equation)
         written = None if reused is None else writing_expression(equation, inputs, reused)
         written = written or self.expression(equation, inputs)
-        written = written or f"operation_{self.places[equation]}({', '.join(inputs)})"
-        return [f"{self._targets(equation)} = {written}"]
+        written = written or f"{self.refer('operation', primitive.evaluate)}({', '.join(inputs)})"
+        return [f"{self._targets(equation)} = {written}" if equation.outputs else written]
+
+    def _inputs(self, equation: Equation) -> list[str]:
+        """The inputs as source; a number beside a small array is one of the program's, without axes."""
+        texts = [self.operand(atom) for atom in equation.inputs]
+        if self.numbers:
+            return texts
+        if _takes_arrays(equation):
+            return [
+                self._array_of(text, atom.value) if isinstance(atom, Literal) else text
+                for text, atom in zip(texts, equation.inputs, strict=True)
+            ]
+        if all(atom.type.weak or isinstance(atom, Literal) for atom in equation.inputs):  # one must be NumPy's
+            return [_typed(text, atom) for text, atom in zip(texts, equation.inputs, strict=True)]
+        return texts
+
+    def _array_of(self, text: str, value: Array) -> str:
+        """The name of a number as an array."""
+        name = f"n{re.sub(r'[()+]', '', text).replace('.', '_').replace('-', 'minus_')}"
+        if name in self.taken or not np.isfinite(value):
+            return text
+        self.namespace.setdefault(name, np.array(value, np.float64))
+        return name
 
     def _targets(self, equation: Equation) -> str:
         names = ", ".join([self._name(equation, i) for i in range(len(equation.outputs))])
@@ -159,7 +177,7 @@ class _Writer:
         if kind is None or kind.size * kind.dtype.itemsize < WORTH_REUSING:
             return None
         alike = [atom for atom in equation.inputs if atom.type == kind]
-        return next((self._operand(atom) for atom in alike if self._is_free(index, equation, atom)), None)
+        return next((self.operand(atom) for atom in alike if self._is_free(index, equation, atom)), None)
 
     def _is_free(self, index: int, step: Step, atom: Atom) -> bool:
         """Whether an input is an array of the program's own that nothing else here or later reads."""
@@ -194,16 +212,15 @@ class _Writer:
         return self.accumulators.get(atom) if isinstance(atom, Variable) else None
 
     def _looped(self, index: int, region: Region) -> list[str]:
-        """A loop over blocks; the arrays that slices are put into come first."""
-        lines, targets = [], {}
+        """A loop over blocks."""
+        targets = {}
         for equation in region.equations:
             if isinstance(equation.primitive, PutSlice):
                 (out,) = equation.outputs
-                lines += self._start(equation)
-                targets[out] = self.names[out], out in self.accumulators
+                new = bool(self._start(equation))
+                targets[out] = Target(self.names[out], out.type, new)
         free = partial(self._is_free, index, region)
-        writer = BlockWriter(region, self._named, self._operand, self._lives(index), free)
-        return [*lines, *writer.lines(targets)]
+        return BlockWriter(region, self._named, self.operand, self._lives(index), free, targets).lines()
 
     def _lives(self, index: int) -> Callable[[Variable], bool]:
         def lives(variable: Variable) -> bool:
@@ -216,45 +233,63 @@ class _Writer:
         primitive: Any = equation.primitive
         source = inputs[0] if self._is_free(index, equation, equation.inputs[0]) else f"{inputs[0]}.copy()"
         name = self._name(equation)
+        if isinstance(primitive, AddShare):
+            return [f"{name} = {source}", f"add_share({name}, {inputs[1]}, {inputs[2]})"]
         return [f"{name} = {source}", f"{name}[{shown_index(primitive.key)}] = {inputs[1]}"]
 
     # --- names ------------------------------------------------------------------------------------------
 
     def _name(self, equation: Equation, output: int = 0) -> str:
         """A new name for an output of an equation."""
-        name = self.names[equation.outputs[output]] = self._fresh(equation.primitive.name)
+        name = self.names[equation.outputs[output]] = self.fresh(equation.primitive.name)
         return name
 
     def _named(self, variable: Variable | None, stem: str) -> str:
         """A name for a variable in a loop, or for one that is not in the graph."""
-        name = stem if stem in LOOP_NAMES and stem not in self.arguments else self._fresh(stem)
+        name = stem if stem in LOOP_NAMES and stem not in self.taken else self.fresh(stem)
         if variable is not None:
             self.names[variable] = name
         return name
 
-    def _fresh(self, stem: str) -> str:
+    def fresh(self, stem: str) -> str:
+        """A name that is not used yet."""
         stem = re.sub(r"\W+", "_", stem)
         self.counts[stem] = self.counts.get(stem, 0) + 1
         name = f"{stem}_{self.counts[stem]}"
-        return self._fresh(stem) if name in self.arguments else name
+        return self.fresh(stem) if name in self.taken else name
 
-    def _operand(self, atom: Atom) -> str:
+    def operand(self, atom: Atom) -> str:
+        """A variable or literal as source."""
         return written_literal(atom) if isinstance(atom, Literal) else self.names[atom]
 
     # --- outputs ----------------------------------------------------------------------------------------
 
-    def _outputs(self, fallback: bool) -> list[str]:
-        counts = Counter(self.storage.root(atom) for atom in self.graph.outputs if isinstance(atom, Variable))
-        return [self._output(atom, fallback, counts) for atom in self.graph.outputs]
+    def outputs(self) -> list[str]:
+        """The outputs: arrays that are the caller's alone, and numbers of NumPy's."""
+        outputs = self.graph.outputs
+        return [self._output(*each) for each in zip(outputs, self.storage.shared(outputs), strict=True)]
 
-    def _output(self, atom: Atom, fallback: bool, counts: Counter[Variable]) -> str:
-        written = self._operand(atom)
-        if fallback:
-            return written if atom.type.weak else f"{dtype_name(atom.type.dtype)}({written})"
-        if not atom.type.shape or not isinstance(atom, Variable):
-            return written
-        alone = counts[self.storage.root(atom)] == 1 and self.storage.returnable(atom)
-        return written if alone else f"np.array({written})"
+    def _output(self, atom: Atom, shared: bool) -> str:
+        written = self.operand(atom)
+        if isinstance(atom, Literal) and not atom.type.weak:
+            return number_text(written, atom.type.dtype)
+        return f"np.array({written})" if shared else written
+
+
+def _typed(text: str, atom: Atom) -> str:
+    """A number as one of NumPy's, unless it is weak."""
+    return text if atom.type.weak or atom.type.dtype != np.float64 else number_text(text, atom.type.dtype)
+
+
+def _takes_arrays(equation: Equation) -> bool:
+    """Whether NumPy takes up numbers more slowly than it computes: small arrays, all in double precision."""
+    if len(equation.outputs) != 1 or called_function(equation) is None or isinstance(equation.primitive, Power):
+        return False
+    shape = equation.outputs[0].type.shape
+    variables = [atom.type for atom in equation.inputs if isinstance(atom, Variable)]
+    numbers = [atom.type.dtype.kind in "fi" for atom in equation.inputs if isinstance(atom, Literal)]
+    small = shape and equation.outputs[0].type.size < WORTH_TAKING_UP
+    return bool(small) and any(numbers) and all(numbers) and all(k.dtype == np.float64 and k.shape for k in variables)
 
 
 def output_types(equation: Equation) -> Any:
@@ -285,6 +320,11 @@ def _last_reads(graph: Graph, steps: Sequence[Step], root: Callable[[Variable], 
     for index, step in enumerate(steps):
         last |= {root(atom): index for atom in step.inputs if isinstance(atom, Variable)}
     return last | {root(atom): len(steps) for atom in graph.outputs if isinstance(atom, Variable)}
+
+
+def number_text(text: str, dtype: np.dtype[Any]) -> str:
+    """A number converted to a NumPy scalar."""
+    return f"{dtype_name(dtype)}({text})"
 
 
 def written_literal(literal: Literal) -> str:

@@ -1,4 +1,4 @@
-"""How an operation is written: for NumPy arrays, and for Python floats.
+"""How an operation is written for NumPy arrays; `scalars` has the forms for Python's numbers.
 
 An expression is a function of an equation and the texts of its inputs; None says that the style has no form
 for the operation. The texts of inputs are names or numbers, so that they need no parentheses.
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from covector.compile.prints import print_expression
 from covector.compile.products import product
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import Elementwise, MaskedMultiply
@@ -22,8 +23,9 @@ from covector.ops import arithmetic, axes, elementary, parts
 from covector.ops.accumulation import CumulativeSum
 from covector.ops.comparison import Bound, Round, Same, Select, Share, StepFunction, ToInteger
 from covector.ops.contraction import Contract
+from covector.ops.debugging import DebugPrint
 from covector.ops.indexing import Gather, ScatterAdd, Slice, index_of
-from covector.ops.reduction import Extremum, TieShare
+from covector.ops.reduction import Extremum, TieShare, Truth
 
 Expression = Callable[[Equation, Sequence[str]], str | None]
 
@@ -317,46 +319,13 @@ def _by_name(name: str) -> Expression:
 FORMS: dict[type, Expression] = {
     arithmetic.Negative: _negative, arithmetic.Divide: _division, arithmetic.Power: _power, Select: _selection,
     StepFunction: _comparison, Cast: _cast, ToInteger: _cast, Round: _rounding, axes.Sum: _sum, Extremum: _extremum,
-    SumTo: _sum_to, Reshape: _reshape, axes.Permute: _permute, BroadcastTo: _broadcast, Contract: product,
+    Truth: _extremum, SumTo: _sum_to, Reshape: _reshape, axes.Permute: _permute, BroadcastTo: _broadcast,
+    Contract: product,
     axes.Concatenate: _concatenate, axes.Stack: _stack, axes.Split: _split, axes.Unstack: _unstack, axes.Flip: _flip,
     axes.Roll: _roll, axes.Triangle: _triangle, axes.Diagonal: _diagonal, CumulativeSum: _cumulative_sum,
     Slice: _slice, Gather: _gather, ScatterAdd: _scatter_add, TieShare: _tie_share, Same: _by_name("same"),
     Share: _by_name("share"), elementary.Logistic: _by_name("logistic"), parts.RealPart: _by_name("np.real"),
     parts.ImaginaryPart: _by_name("np.imag"), parts.Conjugate: _by_name("np.conjugate"),
-    parts.ComplexAbsolute: _by_name("np.absolute"),
+    parts.ComplexAbsolute: _by_name("np.absolute"), DebugPrint: print_expression,
 }  # fmt: skip
 """How each operation is written that is not simply the call of a ufunc."""
-
-
-# --- Python floats --------------------------------------------------------------------------------------
-
-MATH: dict[type, str] = {
-    elementary.Exp: "exp", elementary.Expm1: "expm1", elementary.Log1p: "log1p", elementary.Log2: "log2",
-    elementary.Log10: "log10", elementary.Sqrt: "sqrt", elementary.Sin: "sin", elementary.Cos: "cos",
-    elementary.Tan: "tan", elementary.Arcsin: "asin", elementary.Arccos: "acos", elementary.Arctan: "atan",
-    elementary.Sinh: "sinh", elementary.Cosh: "cosh", elementary.Tanh: "tanh", elementary.Arcsinh: "asinh",
-    elementary.Arccosh: "acosh", elementary.Arctanh: "atanh", arithmetic.Log: "log",
-}  # fmt: skip
-
-
-def scalar_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
-    """The operation on Python floats and booleans."""
-    primitive = equation.primitive
-    x, y = inputs[0], inputs[1] if len(inputs) > 1 else ""
-    if type(primitive) in INFIX:
-        return f"{x} {INFIX[type(primitive)]} {y}"
-    if type(primitive) in MATH:
-        return f"math.{MATH[type(primitive)]}({x})"
-    if isinstance(primitive, StepFunction):
-        operator = COMPARISONS.get(primitive.ufunc.__name__)
-        return None if operator is None else f"{x} {operator} {y}"
-    written: dict[type, str] = {
-        arithmetic.Negative: f"-{x}",
-        arithmetic.Divide: f"{x} / {y}",
-        arithmetic.Power: f"math.pow({x}, {y})",
-        arithmetic.Square: f"{x} * {x}",
-        arithmetic.Reciprocal: f"1.0 / {x}",
-        MaskedMultiply: f"{x} * {y} if {x} else 0.0",
-        Select: f"{y} if {x} else {inputs[-1]}",
-    }
-    return written.get(type(primitive))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any, final
 
 from attrs import field, frozen
 
 from covector.core.primitive import Primitive
+from covector.core.source_lines import user_line
 from covector.core.types import Array, ArrayType
 from covector.errors import ConcreteValueError
 from covector.graph.graph import Equation, Variable
@@ -38,6 +40,18 @@ class Guard(Primitive):
 
     question: Callable[[Any], int] = field(repr=lambda question: question.__name__)
     answer: int
+    line: str = field(default="", eq=False, repr=False)
+    """Where the question was asked."""
+
+    @property
+    def effect(self) -> bool:
+        return True
+
+    @property
+    def complaint(self) -> str:
+        """What is the matter if the guard fails."""
+        asked = self.question.__name__
+        return f"{asked}() at {PurePath(self.line).name} is not {_shown(self.question, self.answer)}"
 
     @property
     def signature(self) -> str:
@@ -45,7 +59,7 @@ class Guard(Primitive):
 
     def evaluate(self, *inputs: Array) -> tuple[()]:
         if self.question(inputs[0]) != self.answer:
-            raise GuardFailedError
+            raise GuardFailedError(self.complaint)
         return ()
 
     def output_type(self, *inputs: ArrayType) -> tuple[()]:
@@ -63,6 +77,13 @@ def guarding(variable: Variable, asked: str, value: Array) -> list[Equation]:
     if asked in ("repr()", "formatting"):
         return []
     if asked not in QUESTIONS:
-        raise ConcreteValueError(f"{asked} was asked of a value that jit is recording, which has none yet")
+        raise ConcreteValueError(
+            f"{asked} was asked at {user_line()} of a value that jit is recording, and compiled code cannot depend on "
+            "the answer. Compute it outside of the jitted function, and pass it as a static argument."
+        )
     question = QUESTIONS[asked]
-    return [Equation(Guard(question, int(question(value))), (variable,), ())]
+    return [Equation(Guard(question, int(question(value)), user_line()), (variable,), ())]
+
+
+def _shown(question: Callable[[Any], int], answer: int) -> str:
+    return str(bool(answer) if question is bool else answer)

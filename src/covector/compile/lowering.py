@@ -8,11 +8,15 @@ that attain a maximum are a quotient, which can be computed block by block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, final
+from collections.abc import Iterable, Sequence
+from typing import final
 
 import numpy as np
 
+from covector.compile.accumulators import with_slices_merged
+from covector.compile.algebra import with_terms_combined
+from covector.compile.contractions import with_cheaper_products
+from covector.compile.shares import with_shares_added
 from covector.compile.simplify import without_dead_code
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import Elementwise
@@ -28,8 +32,22 @@ LARGE = 65_536
 """Entries from which an array is worth working on block by block."""
 
 
-def lowered(graph: Graph) -> Graph:
-    """The graph with simpler operations, of the same outputs."""
+def lowered(graph: Graph, combined: bool = False) -> Graph:
+    """The graph with simpler operations, of the same outputs; `combined` if its terms are (see `algebra`)."""
+    graph = with_cheaper_products(graph)
+    graph = with_slices_merged(_with_equations(graph, map(_scaling, graph.equations)))
+    graph = graph if combined else with_terms_combined(graph)
+    graph = without_dead_code(with_shares_added(graph, LARGE))
+    graph = _with_equations(graph, (simpler for equation in graph.equations for simpler in _shares(equation)))
+    return without_dead_code(_with_implicit_repetition(graph))
+
+
+def _with_equations(graph: Graph, equations: Iterable[Equation]) -> Graph:
+    return Graph(graph.inputs, tuple(equations), graph.outputs, graph.constants, graph.structure)
+
+
+def _with_implicit_repetition(graph: Graph) -> Graph:
+    """Leaves broadcasting to NumPy, and takes sums of large arrays once."""
     sources: dict[Atom, Atom] = {}
     sums = _Sums()
     equations: list[Equation] = []
@@ -37,18 +55,9 @@ def lowered(graph: Graph) -> Graph:
         equation = Equation(equation.primitive, sums.replaced(equation.inputs), equation.outputs)
         if isinstance(equation.primitive, BroadcastTo):
             sources[equation.outputs[0]] = sources.get(equation.inputs[0], equation.inputs[0])
-        for simpler in _lowered(_without_repetition(equation, sources)):
-            equations += sums.simplified(simpler)
+        equations += sums.simplified(_without_repetition(equation, sources))
     outputs = sums.replaced(graph.outputs)
-    return without_dead_code(Graph(graph.inputs, tuple(equations), outputs, graph.constants, graph.structure))
-
-
-def _lowered(equation: Equation) -> Sequence[Equation]:
-    if isinstance(equation.primitive, Contract):
-        return [_scaling(equation)]
-    if isinstance(equation.primitive, TieShare) and equation.outputs[0].type.size >= LARGE:
-        return _shares(equation, equation.primitive)
-    return [equation]
+    return Graph(graph.inputs, tuple(equations), outputs, graph.constants, graph.structure)
 
 
 @final
@@ -114,7 +123,10 @@ def _without_repetition(equation: Equation, sources: dict[Atom, Atom]) -> Equati
 
 
 def _scaling(equation: Equation) -> Equation:
-    primitive: Any = equation.primitive
+    """The product as an elementwise one, if one operand is a number."""
+    if not isinstance(equation.primitive, Contract):
+        return equation
+    primitive = equation.primitive
     labels = primitive.left + primitive.right
     scales = () in (primitive.left, primitive.right) and labels == primitive.out
     types = [atom.type for atom in equation.inputs]
@@ -122,8 +134,11 @@ def _scaling(equation: Equation) -> Equation:
     return Equation(MULTIPLY, equation.inputs, equation.outputs) if same else equation
 
 
-def _shares(equation: Equation, primitive: TieShare) -> Sequence[Equation]:
-    """Attained / sum of attained, over the axes of the extreme."""
+def _shares(equation: Equation) -> Sequence[Equation]:
+    """Attained / sum of attained, over the axes of an extreme of a large array."""
+    primitive = equation.primitive
+    if not isinstance(primitive, TieShare) or equation.outputs[0].type.size < LARGE:
+        return [equation]
     (attained,) = equation.inputs
     kept = tuple(1 if i in primitive.axes else n for i, n in enumerate(attained.type.shape))
     counted = _applied(Sum(primitive.axes), attained)

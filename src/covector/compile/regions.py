@@ -22,16 +22,17 @@ from attrs import define, field
 from covector.compile.accumulators import Accumulator
 from covector.compile.expressions import array_expression, sum_to_axes
 from covector.compile.lowering import LARGE
+from covector.compile.prints import has_prints
 from covector.core.broadcasting import Cast, Reshape, SumTo
 from covector.core.families import Elementwise
 from covector.graph.graph import Atom, Equation, Graph, Variable
-from covector.ops.axes import Sum
+from covector.ops.axes import Sum, Triangle
 from covector.ops.comparison import Select, ToInteger
 from covector.ops.contraction import Contract
 from covector.ops.indexing import PutSlice
 from covector.ops.reduction import Extremum
 
-BLOCK = 16_384
+BLOCK = 32_768
 """Entries of a block: a handful of them fit into a processor's second-level cache."""
 
 LINE = 64
@@ -64,10 +65,18 @@ class Region:
 
     @property
     def block(self) -> int:
-        """The rows of a block."""
-        most = max(1, BLOCK // max(1, self.widest))
+        """The most rows of a block."""
+        return self.even_block(max(1, BLOCK // max(1, self.widest)))
+
+    def even_block(self, most: int) -> int:
+        """The rows of blocks of about the same length, of so many rows at most."""
         even = ceil(self.rows / ceil(self.rows / most))
         return even if even < LINE else ceil(even / LINE) * LINE
+
+    @property
+    def work(self) -> int:
+        """The entries that are computed, in all."""
+        return self.rows * self.widest * len(self.equations)
 
     def pays(self) -> bool:
         """Whether the arrays are large, the blocks many, and anything is saved."""
@@ -92,6 +101,8 @@ def is_rowwise(equation: Equation) -> bool:
     shape, source = equation.outputs[0].type.shape, equation.inputs[0].type.shape
     if type(primitive) in (Select, Cast, ToInteger) or isinstance(primitive, Elementwise):
         return bool(rowwise_inputs(equation)) and array_expression(equation, ["x"] * len(equation.inputs)) is not None
+    if isinstance(primitive, Triangle):
+        return len(shape) == 2
     if isinstance(primitive, (Sum, Extremum)):
         return 0 not in primitive.axes and len(primitive.axes) > 0
     if isinstance(primitive, SumTo):
@@ -126,8 +137,11 @@ def rowwise_inputs(equation: Equation) -> list[Atom]:
 
 
 def scheduled(graph: Graph, accumulated: dict[Variable, Accumulator]) -> Sequence[Step]:
-    """The equations of the graph, in an order in which those of a region are next to each other."""
-    if all(v.type.size < LARGE for e in graph.equations for v in e.outputs):
+    """The equations of the graph, in an order in which those of a region are next to each other.
+
+    A graph that prints keeps its order, and has no regions.
+    """
+    if all(v.type.size < LARGE for e in graph.equations for v in e.outputs) or has_prints(graph):
         return graph.equations
     regions = _regions(graph, accumulated)
     return _in_order(graph, regions) if regions else graph.equations

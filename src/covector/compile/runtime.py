@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from covector.compile import threads
+from covector.compile.schedules import backward_states
+from covector.compile.shares import add_share
 from covector.core.types import Array, Shape
+from covector.ops.debugging import shown
 
 
 def quotient(x: Array, y: Array) -> Array:
@@ -124,8 +128,10 @@ def added_at(positions: Array, values: Array, size: int) -> Array:
 
 
 HELPERS: dict[str, Any] = {
+    "print": shown,
     "math": math, "quotient": quotient, "ratio": ratio, "quiet_power": quiet_power, "quiet_log": quiet_log,
     "masked_multiply": masked_multiply, "all_finite": all_finite, "same": same, "share": share, "tie_share": tie_share,
     "logistic": logistic, "broadcast": broadcast, "scatter_add": scatter_add, "added_at": added_at,
+    "backward_states": backward_states, "add_share": add_share, **threads.HELPERS,
 }  # fmt: skip
-"""What emitted code may call, by name."""
+"""What emitted code may call, by name; in a module of its own `print` is Python's."""

@@ -2,7 +2,7 @@
 
 Every pass walks the equations once, in order, with a substitution from variables to the atoms that replace
 them. `simplified` runs all passes and checks the graph after each. The outputs stay what they were, for every
-input, to rounding; guards (see `guards`) are kept where they are.
+input, to rounding; equations with effects (guards, prints) are kept where they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from covector.compile.guards import Guard
+from covector.compile.identities import with_identities_applied
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import MASKED_MULTIPLY, Elementwise
 from covector.core.primitive import Primitive
@@ -20,15 +20,15 @@ from covector.core.types import Array, typeof
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check
 from covector.ops.arithmetic import DIVIDE, MULTIPLY, NEGATIVE, POWER, RATIO, SQUARE
 from covector.ops.axes import Permute
-from covector.ops.comparison import ONE_LIKE, OneLike
+from covector.ops.comparison import OneLike
 
-Substitution = dict[Variable, Atom]
+Substitution = dict[Atom, Atom]
 
 
 def simplified(graph: Graph) -> Graph:
     """The graph after all passes."""
     for simplify in PASSES:
-        graph = check(simplify(graph))
+        graph = check(simplify(graph), typed=frozenset(graph.equations))
     return graph
 
 
@@ -49,7 +49,7 @@ def with_uniform_arrays_as_numbers(graph: Graph) -> Graph:
             return equation
         (out,) = equation.outputs
         first = _number_of(equation.inputs[0], uniform)
-        if equation.primitive == ONE_LIKE:
+        if type(equation.primitive) is OneLike:
             one = out.type.dtype.type(1)
             first = Literal(one, typeof(one))
             if not out.type.shape:
@@ -74,7 +74,7 @@ def with_common_subexpressions_shared(graph: Graph) -> Graph:
     known: dict[Any, tuple[Variable, ...]] = {}
 
     def shared(equation: Equation) -> Sequence[Atom] | Equation:
-        if isinstance(equation.primitive, Guard):
+        if equation.primitive.effect:
             return equation
         key = (equation.primitive, *map(_identity, equation.inputs))
         return known.setdefault(key, equation.outputs)
@@ -83,11 +83,11 @@ def with_common_subexpressions_shared(graph: Graph) -> Graph:
 
 
 def without_dead_code(graph: Graph) -> Graph:
-    """Leaves out equations on which no output and no guard depends, and unused constants."""
+    """Leaves out equations on which no output and no effect depends, and unused constants."""
     needed = {atom for atom in graph.outputs if isinstance(atom, Variable)}
     kept = []
     for equation in reversed(graph.equations):
-        if isinstance(equation.primitive, Guard) or not needed.isdisjoint(equation.outputs):
+        if equation.primitive.effect or not needed.isdisjoint(equation.outputs):
             kept.append(equation)
             needed |= {atom for atom in equation.inputs if isinstance(atom, Variable)}
     constants = tuple((variable, value) for variable, value in graph.constants if variable in needed)
@@ -98,6 +98,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     without_dead_code,
     with_constants_folded,
     with_uniform_arrays_as_numbers,
+    with_identities_applied,
     with_simpler_operations,
     with_common_subexpressions_shared,
     without_dead_code,
@@ -113,21 +114,18 @@ def _rewritten(graph: Graph, rule: Callable[[Equation], Sequence[Atom] | Equatio
     replaced: Substitution = {}
     equations = []
     for equation in graph.equations:
-        inputs = tuple(_after(atom, replaced) for atom in equation.inputs)
-        current = Equation(equation.primitive, inputs, equation.outputs)
-        result = rule(current)
+        if not replaced.keys().isdisjoint(equation.inputs):
+            inputs = tuple([replaced.get(atom, atom) for atom in equation.inputs])
+            equation = Equation(equation.primitive, inputs, equation.outputs)
+        result = rule(equation)
         if isinstance(result, Equation):
             equations.append(result)
-        elif tuple(result) == current.outputs:
-            equations.append(current)
+        elif result is equation.outputs:
+            equations.append(equation)
         else:
-            replaced.update(zip(current.outputs, result, strict=True))
-    outputs = tuple(_after(atom, replaced) for atom in graph.outputs)
+            replaced.update(zip(equation.outputs, result, strict=True))
+    outputs = tuple([replaced.get(atom, atom) for atom in graph.outputs])
     return Graph(graph.inputs, tuple(equations), outputs, graph.constants, graph.structure)
-
-
-def _after(atom: Atom, replaced: Substitution) -> Atom:
-    return replaced.get(atom, atom) if isinstance(atom, Variable) else atom
 
 
 def _identity(atom: Atom) -> Any:
@@ -139,11 +137,11 @@ def _identity(atom: Atom) -> Any:
 
 
 def _folded(equation: Equation) -> Sequence[Atom] | Equation:
-    if isinstance(equation.primitive, Guard) or not equation.inputs:
+    if not equation.inputs or not all([isinstance(atom, Literal) for atom in equation.inputs]):
+        return equation
+    if equation.primitive.effect or any(v.type.shape for v in equation.outputs) or len(equation.outputs) > 1:
         return equation
     values = [atom.value for atom in equation.inputs if isinstance(atom, Literal)]
-    if len(values) < len(equation.inputs) or any(v.type.shape for v in equation.outputs) or len(equation.outputs) > 1:
-        return equation
     value = _value(equation.primitive, values)
     if value is None or typeof(value) != equation.outputs[0].type:
         return equation
@@ -165,6 +163,8 @@ def _number_of(atom: Atom, uniform: dict[Atom, Literal]) -> Literal | None:
 
 def _with_numbers(equation: Equation, uniform: dict[Atom, Literal]) -> Equation:
     """An elementwise operation with numbers for uniform inputs, if the output stays what it is."""
+    if uniform.keys().isdisjoint(equation.inputs):
+        return equation
     (out,) = equation.outputs
     numbers = [_number_of(atom, uniform) for atom in equation.inputs]
     if all(number is not None for number in numbers):

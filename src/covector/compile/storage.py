@@ -6,25 +6,20 @@ functions return (those with rules of their own) may be anyone's.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import final
 
-from covector.core.broadcasting import BroadcastTo, Reshape, SumTo
-from covector.core.primitive import Primitive
+from covector.compile.structured import Structured
+from covector.core.broadcasting import Reshape
 from covector.graph.graph import Atom, Equation, Graph, Variable
-from covector.ops.axes import Diagonal, Flip, Permute, Split, Unstack
-from covector.ops.comparison import Round
-from covector.ops.degeneracy import Degenerate
-from covector.ops.indexing import Slice
-from covector.ops.parts import ImaginaryPart, RealPart
-
-VIEWS = (BroadcastTo, Permute, Reshape, Slice, SumTo, Split, Unstack, Diagonal, Flip, RealPart, ImaginaryPart)
-"""Operations whose result may share memory with their input."""
+from covector.ops.axes import Permute
 
 REARRANGED = (Permute, Reshape)
 """Views of a whole array, which a caller may write into."""
 
-OWN_MODULES = ("covector.ops.", "covector.core.")
-"""Where the operations are defined that return new arrays, unless they are listed here."""
+OWN_MODULES = ("covector.ops.", "covector.core.", "covector.compile.shares")
+"""Where the operations are defined that return new arrays, unless they say that they are views."""
 
 
 @final
@@ -43,7 +38,7 @@ class Storage:
         return self.roots.get(atom, atom)
 
     def _add(self, equation: Equation) -> None:
-        if is_view(equation):
+        if equation.primitive.view:
             source = equation.inputs[0]
             rearranged = isinstance(equation.primitive, REARRANGED)
             for out in equation.outputs:
@@ -57,6 +52,10 @@ class Storage:
             self.whole.update(arrays)
         else:
             self.owned.difference_update(self.root(a) for a in equation.inputs if isinstance(a, Variable))
+            if isinstance(equation.primitive, Structured):
+                arrays = [v for v in equation.outputs[equation.primitive.shared :] if v.type.shape]
+                self.owned.update(arrays)
+                self.whole.update(arrays)
 
     def overwritable(self, atom: Atom) -> bool:
         """Whether the array may be written into once nothing else uses it."""
@@ -66,8 +65,12 @@ class Storage:
         """Whether the caller may have the array itself."""
         return self.root(atom) in self.owned and atom in self.whole
 
-
-def is_view(equation: Equation) -> bool:
-    """Whether the outputs may share the memory of the first input."""
-    primitive: Primitive = equation.primitive
-    return isinstance(primitive, (*VIEWS, Degenerate, Round))
+    def shared(self, outputs: Sequence[Atom]) -> list[bool]:
+        """Which outputs are arrays that are not the caller's alone, so that the caller gets copies."""
+        counts = Counter(self.root(atom) for atom in outputs if isinstance(atom, Variable))
+        return [
+            isinstance(atom, Variable)
+            and bool(atom.type.shape)
+            and not (counts[self.root(atom)] == 1 and self.returnable(atom))
+            for atom in outputs
+        ]

@@ -38,6 +38,10 @@ class Linear(Primitive):
     family = Family.LINEAR
     operands: ClassVar[slice] = slice(0, 1)
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        """None, as it moves entries; a map that adds or multiplies says so."""
+        return 0
+
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
         """The map of the primals and the map of the tangents, which are the same map."""
         out = self(*primals)
@@ -68,6 +72,7 @@ class BroadcastTo(Linear):
     """Repeats along new and unit axes until the shape is `shape`."""
 
     shape: Shape
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         if not isinstance(x, (np.ndarray, np.generic, float)) or prod(self.shape) > SMALL:
@@ -92,6 +97,10 @@ class SumTo(Linear):
     """Sums over the axes along which `shape` would be broadcast to the input's shape."""
 
     shape: Shape
+    view = True
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return max(inputs[0].size - outputs[0].size, 0)
 
     def evaluate(self, x: Array) -> Array:
         shape = np.shape(x)
@@ -120,6 +129,7 @@ class Reshape(Linear):
     """The same entries in C order in another shape."""
 
     shape: Shape
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         return np.reshape(x, self.shape)

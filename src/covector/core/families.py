@@ -51,15 +51,17 @@ class Elementwise(Primitive):
     linear_in: ClassVar[tuple[int, ...]] = ()
     jointly: ClassVar[bool] = False
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        """One for each entry of the output, whatever the function."""
+        return outputs[0].size
+
     @abstractmethod
     def partial(self, argument: int, out: Array, *inputs: Array) -> Array:
         """The derivative in one input, from the output and the inputs."""
 
     def output_type(self, *inputs: ArrayType) -> Any:
         """The broadcast shape, with the dtype NumPy gives a one-entry example."""
-        shape = broadcast_shape(*(x.shape for x in inputs))
-        dtypes = _example_output(self, tuple((x.dtype, x.weak) for x in inputs))
-        return map_outputs(lambda kind: ArrayType(shape, kind.dtype, kind.weak), dtypes)
+        return _elementwise_type(self, *inputs)
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
         """The sum of partial times tangent."""
@@ -252,6 +254,14 @@ def _is_plain_array(x: Any) -> bool:
 def broadcast_shape(*shapes: Shape) -> Shape:
     """The shape to which the given shapes are broadcast."""
     return np.broadcast_shapes(*shapes)
+
+
+@lru_cache(maxsize=8192)
+def _elementwise_type(primitive: Elementwise, *inputs: ArrayType) -> Any:
+    """The types of the outputs of an elementwise function."""
+    shape = broadcast_shape(*(x.shape for x in inputs))
+    dtypes = _example_output(primitive, tuple((x.dtype, x.weak) for x in inputs))
+    return map_outputs(lambda kind: ArrayType(shape, kind.dtype, kind.weak), dtypes)
 
 
 @lru_cache(maxsize=4096)

@@ -65,9 +65,16 @@ def origin_of(transformation: str, function: Callable[..., Any]) -> str:
     if not callable(function):
         raise ArgumentError(f"{transformation} needs a function; found {function!r}")
     name = getattr(function, "__qualname__", None) or type(function).__name__
-    code = getattr(function, "__code__", None)
+    code = getattr(_unwrapped(function), "__code__", None)
     place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
     return f"{transformation} of {name}{place}"
+
+
+def _unwrapped(function: Any) -> Any:
+    """The function of the user's, behind the transformations of it."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    return function
 
 
 def latest(inputs: Sequence[Array]) -> Interpreter | None:

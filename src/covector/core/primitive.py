@@ -10,7 +10,7 @@ does (`np.linalg.svd`, `divmod`). `transpose` mirrors the linear inputs in the s
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import cache
@@ -21,7 +21,7 @@ from attrs import fields, has
 from attrs.exceptions import FrozenInstanceError
 
 from covector.core.interpreter import Tracer, latest
-from covector.core.types import Array, typeof, zeros
+from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.errors import MissingRuleError, NonlinearError
 
 
@@ -35,13 +35,21 @@ class Family(IntEnum):
     BILINEAR = 4
 
 
-class Primitive(ABC):
+class PrimitiveMeta(ABCMeta):
+    """Requires abstract methods to be defined; classes are what they inherit from, which is found out quickly."""
+
+    __instancecheck__ = type.__instancecheck__
+
+
+class Primitive(metaclass=PrimitiveMeta):
     """An operation with its rules; calling it binds it to the interpreter in charge of its inputs."""
 
     __slots__ = ()
     family: ClassVar[Family] = Family.GENERAL
     accumulates: ClassVar[bool] = False
     """Whether the transpose can add into a buffer: `accumulate(buffer, cotangent, *constants)`."""
+    view: ClassVar[bool] = False
+    """Whether the outputs may share the memory of the first input."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -74,6 +82,11 @@ class Primitive(ABC):
         shown = ", ".join(f"{name}={value}" for name, value in parameters(self).items() if value is not False)
         return f"{self.name}[{shown}]" if shown else self.name
 
+    @property
+    def effect(self) -> bool:
+        """Whether it does more than compute its outputs, so that it is kept, and in order, if nobody uses them."""
+        return False
+
     @abstractmethod
     def evaluate(self, *inputs: Any) -> Any:
         """The outputs for plain arrays, computed by public NumPy functions."""
@@ -92,6 +105,14 @@ class Primitive(ABC):
     @abstractmethod
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Any:
         """The outputs, all with a leading batch axis of `size`, for inputs of which the batched ones have one."""
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        """How many operations on numbers this is: by default one for each entry of the largest input or output."""
+        return max((kind.size for kind in (*inputs, *outputs)), default=0)
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Any, int]]:
+        """The graphs that this runs for inputs of these types, each with how often; none if it is NumPy that runs."""
+        return ()
 
     def linear_inputs(self, traced: Sequence[int], count: int) -> Sequence[int]:
         """The inputs (of `count`) this is jointly linear in, given that it must be so in the traced ones."""

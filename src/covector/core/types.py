@@ -52,7 +52,7 @@ def as_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return np.dtype(dtype)
 
 
-@frozen(repr=False)
+@frozen(repr=False, cache_hash=True)
 class ArrayType:
     """The shape and dtype of an array; weak for a Python number, which takes the dtype of what it meets."""
 

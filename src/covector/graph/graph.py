@@ -10,51 +10,28 @@ Everything is frozen. A `Variable` is known by identity; a `Literal` is a number
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, final
+from collections.abc import Collection, Sequence
+from html import escape
+from typing import final
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 
-from covector.core.primitive import Primitive, as_tuple, parameters
-from covector.core.types import Array, ArrayType, typeof
+from covector.core.primitive import as_tuple
+from covector.core.types import Array, typeof
 from covector.errors import GraphError
-from covector.trees import Tree, TreeDefinition, flatten, unflatten
+from covector.graph.cost import Cost, cost
+from covector.graph.drawing import dot, drawing, mermaid
+from covector.graph.parts import Atom, Equation, Literal, Program, Variable
+from covector.graph.showing import shown
+from covector.trees import Tree, flatten, unflatten
 
-
-@final
-@frozen(eq=False)
-class Variable:
-    """A value in a graph, known by its identity; only its type is known."""
-
-    type: ArrayType
-
-
-@final
-@frozen
-class Literal:
-    """A number written where it is used."""
-
-    value: Any
-    type: ArrayType
-
-
-Atom = Variable | Literal
-
-
-@final
-@frozen(eq=False)
-class Equation:
-    """The application of a primitive: outputs = primitive(inputs)."""
-
-    primitive: Primitive
-    inputs: tuple[Atom, ...]
-    outputs: tuple[Variable, ...]
+__all__ = ["Atom", "Equation", "Graph", "Literal", "Variable", "check", "run", "run_equations", "value_of"]
 
 
 @final
 @frozen(eq=False, repr=False)
-class Graph:
+class Graph(Program):
     """A program: `inputs` and `constants` to `outputs`, by `equations` in order.
 
     `constants` pairs variables with the arrays they stand for. `structure` is the tree of the outputs.
@@ -72,12 +49,6 @@ class Graph:
         1.682942
     """
 
-    inputs: tuple[Variable, ...]
-    equations: tuple[Equation, ...]
-    outputs: tuple[Atom, ...]
-    constants: tuple[tuple[Variable, Array], ...] = ()
-    structure: TreeDefinition | None = field(default=None)
-
     def __call__(self, *args: Tree) -> Tree:
         """The outputs for these arguments, in the structure of the recorded function's output."""
         leaves, _ = flatten(args)
@@ -94,8 +65,30 @@ class Graph:
         return f"<Graph of {len(self.inputs)} inputs, {len(self.equations)} equations, {len(self.outputs)} outputs>"
 
     def _repr_html_(self) -> str:
-        escaped = str(self).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        return f"<pre>{escaped}</pre>"
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def to_dot(self) -> str:
+        """The graph in the language of Graphviz: `dot -Tsvg` draws it."""
+        return dot(drawing(self))
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart, which Markdown pages draw."""
+        return mermaid(drawing(self))
+
+    def cost(self) -> Cost:
+        """What running the graph takes, operation by operation: arithmetic, memory traffic and peak memory.
+
+        Example:
+            >>> from covector import make_graph
+            >>> print(make_graph(lambda x: np.sum(np.sin(x) * x))(np.ones(1000)).cost())
+                      equations  operations  bytes read  bytes written
+            sin               1       1,000       8,000          8,000
+            multiply          1       1,000      16,000          8,000
+            sum               1         999       8,000              8
+            total             3       2,999      32,000         16,008
+            peak memory: 24,000 bytes, of which 8,000 are inputs and constants
+        """
+        return cost(self)
 
 
 # --- running --------------------------------------------------------------------------------------------
@@ -138,96 +131,39 @@ def value_of(atom: Atom, values: dict[Variable, Array]) -> Array:
 # --- checking -------------------------------------------------------------------------------------------
 
 
-def check(graph: Graph) -> Graph:
-    """The graph itself, if every variable is defined once, before its use, and every output has its type."""
-    known: set[Variable] = set()
+def check(graph: Graph, typed: Collection[Equation] = ()) -> Graph:
+    """The graph itself, if every variable is defined once, before its use, and every output has its type.
+
+    The types of the equations in `typed`, of a graph from which this one was made, are known to be right.
+    """
+    known: set[Atom] = set()
     for variable in (*graph.inputs, *(v for v, _ in graph.constants)):
         _define(variable, known)
     for variable, value in graph.constants:
         if typeof(value).strong() != variable.type.strong():
             raise GraphError(f"a constant of type {typeof(value)} stands for a variable of type {variable.type}")
     for equation in graph.equations:
-        _check_equation(equation, known)
-    _check_known(graph.outputs, known, "an output")
+        for atom in equation.inputs:
+            if atom not in known and isinstance(atom, Variable):
+                raise GraphError(f"an input of {equation.primitive.name} is used before it is defined")
+        if equation not in typed:
+            _check_types(equation)
+        for variable in equation.outputs:
+            _define(variable, known)
+    if any(isinstance(atom, Variable) and atom not in known for atom in graph.outputs):
+        raise GraphError("an output is used before it is defined")
     return graph
 
 
-def _check_equation(equation: Equation, known: set[Variable]) -> None:
-    name = equation.primitive.name
-    _check_known(equation.inputs, known, f"an input of {name}")
-    declared = as_tuple(equation.primitive.output_type(*(atom.type for atom in equation.inputs)))
-    found = tuple(v.type for v in equation.outputs)
+def _check_types(equation: Equation) -> None:
+    declared = as_tuple(equation.primitive.output_type(*[atom.type for atom in equation.inputs]))
+    found = tuple([v.type for v in equation.outputs])
     if declared != found:
+        name = equation.primitive.name
         raise GraphError(f"{name} has outputs of types {declared}, but its equation says {found}")
-    for variable in equation.outputs:
-        _define(variable, known)
 
 
-def _check_known(atoms: Sequence[Atom], known: set[Variable], what: str) -> None:
-    if any(isinstance(atom, Variable) and atom not in known for atom in atoms):
-        raise GraphError(f"{what} is used before it is defined")
-
-
-def _define(variable: Variable, known: set[Variable]) -> None:
+def _define(variable: Variable, known: set[Atom]) -> None:
     if variable in known:
         raise GraphError(f"a variable of type {variable.type} is defined twice")
     known.add(variable)
-
-
-# --- showing --------------------------------------------------------------------------------------------
-
-
-def shown(graph: Graph) -> str:
-    """The graph as text, one equation a line, types and equal signs aligned; graphs inside an operation indented."""
-    names = variable_names(graph)
-    rows = [(names[v], str(v.type), "") for v in graph.inputs]
-    rows += [(names[v], str(v.type), "constant") for v, _ in graph.constants]
-    rows += [_equation_row(equation, names) for equation in graph.equations]
-    name_width = max((len(name) for name, _, _ in rows), default=0)
-    type_width = max((len(kind) for _, kind, right in rows if right), default=0)
-    lines = [
-        f"{name + ':':<{name_width + 1}} " + (f"{kind:<{type_width}} = {right}" if right else kind)
-        for name, kind, right in rows
-    ]
-    before = len(rows) - len(graph.equations)
-    for position in range(len(graph.equations) - 1, -1, -1):
-        lines[before + position + 1 : before + position + 1] = _nested(graph.equations[position].primitive)
-    return "\n".join([*lines, f"return {', '.join(atom_name(a, names) for a in graph.outputs)}"])
-
-
-def _nested(primitive: Primitive) -> list[str]:
-    """The lines of the graphs among the parameters of an operation, under their names."""
-    lines = []
-    for name, value in parameters(primitive).items():
-        members = {f"{name}[{i}]": x for i, x in enumerate(value)} if isinstance(value, tuple) else {name: value}
-        for label, inner in members.items():
-            if isinstance(inner, Graph):
-                lines += [f"    {label}:", *(f"        {line}" for line in shown(inner).splitlines())]
-    return lines
-
-
-def variable_names(graph: Graph) -> dict[Variable, str]:
-    """A short name for each variable: a, b, ..., z, aa, ab, ..."""
-    defined = [*graph.inputs, *(v for v, _ in graph.constants), *(v for e in graph.equations for v in e.outputs)]
-    return {variable: _letters(i) for i, variable in enumerate(defined)}
-
-
-def atom_name(atom: Atom, names: dict[Variable, str]) -> str:
-    """The name of a variable, or a literal written out."""
-    return names[atom] if isinstance(atom, Variable) else f"{atom.value}"
-
-
-def _equation_row(equation: Equation, names: dict[Variable, str]) -> tuple[str, str, str]:
-    left = ", ".join(names[v] for v in equation.outputs)
-    kinds = ", ".join(str(v.type) for v in equation.outputs)
-    inputs = "".join(f" {atom_name(atom, names)}" for atom in equation.inputs)
-    return left, kinds, f"{equation.primitive.signature}{inputs}"
-
-
-def _letters(i: int) -> str:
-    letters = ""
-    i += 1
-    while i:
-        i, digit = divmod(i - 1, 26)
-        letters = chr(ord("a") + digit) + letters
-    return letters

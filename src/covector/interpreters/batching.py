@@ -18,6 +18,7 @@ import numpy as np
 
 from covector.core.interpreter import Interpreter, Tracer, lifted
 from covector.core.primitive import Primitive, map_outputs
+from covector.core.source_lines import instead_of, user_line
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError
 
@@ -66,9 +67,8 @@ class BatchTracer(Tracer):
 
     def concrete(self, asked: str) -> Any:
         raise ConcreteValueError(
-            f"{asked} was asked of {self.described}, which stands for {self.interpreter.size} values at once. "
-            "Under vmap a Python branch cannot depend on them: select with np.where(condition, a, b), or loop "
-            "over the batch in Python."
+            f"{asked} was asked at {user_line()} of {self.described}, which stands for {self.interpreter.size} values "
+            f"at once, so under vmap Python cannot act on one of them. {instead_of(asked)}"
         )
 
 

@@ -1,7 +1,8 @@
 """Recording: runs a function on types instead of values and keeps what it did, as a `Graph`.
 
 If the values of the inputs are known, a Python branch on a recorded value computes it, on demand, from the
-equations recorded so far; otherwise such a branch is refused.
+equations recorded so far; otherwise such a branch is refused. `run_flat` computes every value as it is recorded, so
+that the function's result is there when the recording is.
 
     >>> import numpy as np
     >>> print(record_flat(lambda x: [np.exp(x) + 1.0], [ArrayType((3,), np.float64)], "example"))
@@ -20,11 +21,13 @@ import numpy as np
 
 from covector.core.families import SCALARS
 from covector.core.interpreter import Interpreter, Tracer
-from covector.core.primitive import Primitive, as_tuple
+from covector.core.primitive import Primitive
+from covector.core.source_lines import instead_of, user_line
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, run_equations
 from covector.interpreters.constants import ConstantKeeper
+from covector.ops.debugging import held_back
 
 Watch = Callable[[Variable, str, Array], list[Equation]]
 """Given a variable, the question that Python asks of it and its value: the equations to record."""
@@ -34,11 +37,14 @@ Watch = Callable[[Variable, str, Array], list[Equation]]
 class StagingInterpreter(Interpreter):
     """Records an equation for each primitive."""
 
-    __slots__ = ("_constants", "_evaluated", "_keeper", "_values", "_watch", "equations")
+    __slots__ = ("_constants", "_evaluated", "_keeper", "_values", "_watch", "equations", "runs")
 
-    def __init__(self, origin: str, values: dict[Variable, Array] | None, watch: Watch | None = None) -> None:
+    def __init__(
+        self, origin: str, values: dict[Variable, Array] | None, watch: Watch | None = None, runs: bool = False
+    ) -> None:
         super().__init__(origin)
         self._watch = watch
+        self.runs = runs
         self.equations: list[Equation] = []
         self._values = values
         self._evaluated = 0
@@ -49,12 +55,20 @@ class StagingInterpreter(Interpreter):
         """A traced variable for each output."""
         if self.ended:
             self.refuse_leaked(primitive)
-        atoms = tuple(self.atom(x) for x in inputs)
-        kinds = primitive.output_type(*(atom.type for atom in atoms))
-        outputs = tuple(Variable(kind) for kind in as_tuple(kinds))
+        atoms = tuple([self.atom(x) for x in inputs])
+        kinds = primitive.output_type(*[atom.type for atom in atoms])
+        if type(kinds) is not tuple:
+            variable = Variable(kinds)
+            self.equations.append(Equation(primitive, atoms, (variable,)))
+            return StagingTracer(self, variable, primitive(*map(self.known, inputs)) if self.runs else None)
+        outputs = tuple([Variable(kind) for kind in kinds])
         self.equations.append(Equation(primitive, atoms, outputs))
-        tracers = tuple(StagingTracer(self, variable) for variable in outputs)
-        return tracers if isinstance(kinds, tuple) else tracers[0]
+        values = primitive(*map(self.known, inputs)) if self.runs else (None,) * len(outputs)
+        return tuple([StagingTracer(self, variable, value) for variable, value in zip(outputs, values, strict=True)])
+
+    def known(self, x: Array) -> Array:
+        """The value of an input or output, where values are computed as they are recorded."""
+        return x.value if type(x) is StagingTracer and x.interpreter is self else x
 
     def atom(self, x: Array) -> Atom:
         """The variable or literal that stands for a value; arrays become constants of the graph."""
@@ -72,23 +86,28 @@ class StagingInterpreter(Interpreter):
         if self._watch is None:
             return constant
         atom = self.atom(constant)
-        return StagingTracer(self, atom) if isinstance(atom, Variable) else constant
+        return StagingTracer(self, atom, constant) if isinstance(atom, Variable) else constant
 
-    def value(self, variable: Variable, asked: str) -> Array:
+    def answer(self, tracer: StagingTracer, asked: str) -> Array:
+        """The value of a tracer of which Python asks something; the question is put on record."""
+        value = tracer.value if self.runs else self._computed(tracer.variable, asked)
+        if self._watch is not None:
+            self.equations += self._watch(tracer.variable, asked, value)
+            self._evaluated = len(self.equations)
+        return value
+
+    def _computed(self, variable: Variable, asked: str) -> Array:
         """The value of a variable, computed from the values of the inputs if they are known."""
         if self._values is None:
             raise ConcreteValueError(
-                f"{asked} was asked of a value of type {variable.type} that is being recorded by {self.origin}, so "
-                "it has no value yet. Select with np.where(condition, a, b) instead of branching in Python."
+                f"{asked} was asked at {user_line()} of a value of type {variable.type} that is being recorded by "
+                f"{self.origin}, so it has no value yet. {instead_of(asked)}"
             )
         self._values.update(self.constants)
-        run_equations(self.equations[self._evaluated :], self._values)
+        with held_back():  # whoever runs the graph will print
+            run_equations(self.equations[self._evaluated :], self._values)
         self._evaluated = len(self.equations)
-        value = self._values[variable]
-        if self._watch is not None:
-            self.equations += self._watch(variable, asked, value)
-            self._evaluated = len(self.equations)
-        return value
+        return self._values[variable]
 
     @property
     def constants(self) -> tuple[tuple[Variable, Array], ...]:
@@ -98,12 +117,12 @@ class StagingInterpreter(Interpreter):
 
 @final
 class StagingTracer(Tracer):
-    """A value that is being recorded: a variable."""
+    """A value that is being recorded: a variable, and the value itself where it is computed at once."""
 
-    __slots__ = ("variable",)
+    __slots__ = ("value", "variable")
 
-    def __init__(self, interpreter: StagingInterpreter, variable: Variable) -> None:
-        self.interpreter, self.variable = interpreter, variable
+    def __init__(self, interpreter: StagingInterpreter, variable: Variable, value: Array = None) -> None:
+        self.interpreter, self.variable, self.value = interpreter, variable, value
 
     @property
     def type(self) -> ArrayType:
@@ -113,7 +132,7 @@ class StagingTracer(Tracer):
         return self.interpreter.lift(constant)
 
     def concrete(self, asked: str) -> Any:
-        return self.interpreter.value(self.variable, asked)
+        return self.interpreter.answer(self, asked)
 
 
 def record_flat(
@@ -130,9 +149,28 @@ def record_flat(
     """
     inputs = tuple(Variable(kind) for kind in kinds)
     interpreter = StagingInterpreter(origin, None if values is None else dict(zip(inputs, values, strict=True)), watch)
+    return _recorded(interpreter, function, [StagingTracer(interpreter, variable) for variable in inputs])[0]
+
+
+def run_flat(
+    function: Callable[..., Sequence[Array]], values: Sequence[Array], origin: str, watch: Watch
+) -> tuple[Graph, list[Array]]:
+    """The graph of a flat function on inputs like these, and its outputs for them, from running it once."""
+    interpreter = StagingInterpreter(origin, None, watch, runs=True)
+    inputs = [StagingTracer(interpreter, Variable(typeof(x)), x) for x in values]
+    graph, outputs = _recorded(interpreter, function, inputs)
+    return graph, [interpreter.known(x) for x in outputs]
+
+
+def _recorded(
+    interpreter: StagingInterpreter, function: Callable[..., Sequence[Array]], inputs: Sequence[StagingTracer]
+) -> tuple[Graph, Sequence[Array]]:
+    """The graph of what the function does with the inputs, and the traced outputs."""
     try:
-        outputs = function(*(StagingTracer(interpreter, variable) for variable in inputs))
+        outputs = function(*inputs)
         atoms = tuple(interpreter.atom(x) for x in outputs)
     finally:
         interpreter.ended = True
-    return check(Graph(inputs, tuple(interpreter.equations), atoms, interpreter.constants))
+    variables = tuple(x.variable for x in inputs)
+    equations = tuple(interpreter.equations)  # whose types are what the primitives declare, by `process`
+    return check(Graph(variables, equations, atoms, interpreter.constants), typed=frozenset(equations)), outputs

@@ -7,9 +7,29 @@
            [-0., -1.]])
 """
 
-from covector.norms.calculus import infimal_convolution, minkowski
-from covector.norms.define import as_norm, blockwise, check_norm, define, group, per_leaf, tree
+from covector.norms import thresholds as thresholds  # enters its rules for sums and maxima
+from covector.norms.calculus import reshaped
+from covector.norms.constructors import (
+    from_dual,
+    from_facets,
+    from_maximizer,
+    from_projection,
+    from_prox,
+    from_vertices,
+)
+from covector.norms.define import (
+    as_norm,
+    blockwise,
+    check_norm,
+    column_rms,
+    define,
+    group,
+    per_leaf,
+    row_rms,
+    tree,
+)
 from covector.norms.dualize import dualize
+from covector.norms.interpolation import interpolate
 from covector.norms.layout import pairing
 from covector.norms.maps import Diagonal, Difference, InvertibleMap, Matrix, SobolevRoot
 from covector.norms.matrices import (
@@ -24,8 +44,11 @@ from covector.norms.matrices import (
 )
 from covector.norms.norm import Norm, Traits
 from covector.norms.ordered import k_support, oscar, owl, sparse_sign
+from covector.norms.pairs import hypot, infimal_convolution, minkowski
 from covector.norms.quadratic import quadratic, sobolev
-from covector.norms.vectors import l1, l2, linf, lp
+from covector.norms.solve import WarmStart, warm_maximizer, warm_start
+from covector.norms.subspaces import image, quotient, restrict
+from covector.norms.vectors import l1, l2, linf, lp, rms
 
 __all__ = [
     "Diagonal",
@@ -35,13 +58,24 @@ __all__ = [
     "Norm",
     "SobolevRoot",
     "Traits",
+    "WarmStart",
     "as_norm",
     "blockwise",
     "check_norm",
+    "column_rms",
     "define",
     "dualize",
+    "from_dual",
+    "from_facets",
+    "from_maximizer",
+    "from_projection",
+    "from_prox",
+    "from_vertices",
     "group",
+    "hypot",
+    "image",
     "infimal_convolution",
+    "interpolate",
     "k_support",
     "ky_fan",
     "l1",
@@ -58,10 +92,17 @@ __all__ = [
     "pairing",
     "per_leaf",
     "quadratic",
+    "quotient",
+    "reshaped",
+    "restrict",
+    "rms",
     "rms_to_rms",
+    "row_rms",
     "schatten",
     "sobolev",
     "sparse_sign",
     "spectral",
     "tree",
+    "warm_maximizer",
+    "warm_start",
 ]

@@ -8,18 +8,16 @@
 | `tree({"a": N1, "b": N2}, outer)` | outer(N1(v_a), N2(v_b)) | outer*(N1*(g_a), N2*(g_b)) | each part's, shared out |
 | `per_leaf(N, outer)` | the same with N for every array | | |
 | `blockwise(N, outer, axes)` | the same for the blocks that span some axes of an array | | |
-| `minkowski(N1, N2)` | inf over v = a + b of max(N1(a), N2(b)) | N1*(g) + N2*(g) | vmax1(g) + vmax2(g) |
-| `infimal_convolution(N1, N2)` | inf over v = a + b of N1(a) + N2(b) | max(N1*(g), N2*(g)) | the steeper of the two |
+| `reshaped(N, shape)` | N of v in another shape | the same | the same |
 
-The unit ball of `minkowski` is the sum of the two balls, that of `infimal_convolution` the convex hull of their union.
-Those two know their dual side in closed form; `N1 + N2` and `N1 | N2` (the larger) know their primal side. The other
-side is found by optimization, see `covector.norms.solve`: good to many digits, but slow; `bracket` says how good.
+`N1 + N2`, `N1 | N2`, `hypot` and what is dual to them are in `covector.norms.pairs`, images, restrictions and quotients
+in `covector.norms.subspaces`, interpolation in `covector.norms.interpolation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
 import attrs
 import numpy as np
@@ -27,10 +25,12 @@ import optree
 from attrs import field, frozen
 
 from covector.core.types import Array, typeof
-from covector.errors import ArgumentError, TreeMismatchError
-from covector.norms.layout import real_leaf, scaled
-from covector.norms.norm import InfimalConvolution, Minkowski, Norm, Traits
+from covector.errors import ArgumentError, MissingRuleError, TreeMismatchError
+from covector.norms.layout import ratio, real_leaf, scaled
+from covector.norms.norm import Dual, Norm, Traits
 from covector.norms.registration import PARAMETER, registered
+from covector.norms.solve import Bracket
+from covector.norms.vectors import L1, L2, LInf
 from covector.transforms.vectorize import vmap
 from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, unflatten
 
@@ -59,6 +59,29 @@ class Product(Norm):
 
     def subgradient(self, vector: Tree) -> Tree:
         return self._join(self.outer.subgradient(self._each("norm", vector)), "subgradient", vector)
+
+    def bound(self, vector: Tree) -> Array:
+        return self.outer.bound(self._each("bound", vector))
+
+    def dual_bound(self, covector: Tree) -> Array:
+        return self.outer.dual_bound(self._each("dual_bound", covector))
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self._projected("project", self.outer, vector, radius)
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self._projected("project_dual", self.outer.dual, covector, radius)
+
+    def _projected(self, method: str, outer: Norm, tree: Tree, radius: Any) -> Tree:
+        """Each part by itself if the largest counts; Euclidean parts by their lengths."""
+        subtrees = self._split(tree)
+        radii = radius * np.ones(len(self.parts))
+        if not is_largest(outer):
+            if not all(isinstance(part, L2) for part in self.parts):
+                raise MissingRuleError("the ball of a tree is projected on if the largest part counts or all are l2")
+            radii = outer.project(self._each("norm", tree), radius)
+        parts = [getattr(p, method)(x, radii[i]) for i, (p, x) in enumerate(zip(self.parts, subtrees, strict=True))]
+        return unflatten(self.structure, parts)
 
     @property
     def traits(self) -> Traits:
@@ -107,6 +130,18 @@ class PerLeaf(Norm):
     def subgradient(self, vector: Tree) -> Tree:
         return self._product(vector).subgradient(vector)
 
+    def bound(self, vector: Tree) -> Array:
+        return self._product(vector).bound(vector)
+
+    def dual_bound(self, covector: Tree) -> Array:
+        return self._product(covector).dual_bound(covector)
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self._product(vector).project(vector, radius)
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self._product(covector).project_dual(covector, radius)
+
     @property
     def traits(self) -> Traits:
         return self.outer.traits & attrs.evolve(self.inner.traits, unitarily_invariant=False)
@@ -147,6 +182,30 @@ class Blockwise(Norm):
         shares = self.outer.subgradient(vmap(self.inner.norm)(blocks))
         return restore(_times_blocks(shares, vmap(self.inner.subgradient)(blocks)))
 
+    def bound(self, vector: Tree) -> Array:
+        blocks, _ = self._blocks(vector)
+        return self.outer.bound(vmap(self.inner.bound)(blocks))
+
+    def dual_bound(self, covector: Tree) -> Array:
+        blocks, _ = self._blocks(covector)
+        return self.outer.dual_bound(vmap(self.inner.dual_bound)(blocks))
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self._projected(self.inner, self.outer, vector, radius)
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self._projected(self.inner.dual, self.outer.dual, covector, radius)
+
+    def _projected(self, inner: Norm, outer: Norm, tree: Tree, radius: Any) -> Tree:
+        """Each block by itself if the largest counts; Euclidean blocks by their lengths."""
+        blocks, restore = self._blocks(tree)
+        if is_largest(outer):
+            return restore(vmap(lambda block: inner.project(block, radius))(blocks))
+        if not isinstance(self.inner, L2):
+            raise MissingRuleError("the projection on the ball of blocks needs the largest of them, or l2 blocks")
+        lengths = vmap(inner.norm)(blocks)
+        return restore(_times_blocks(ratio(outer.project(lengths, radius), lengths), blocks))
+
     @property
     def traits(self) -> Traits:
         return self.outer.traits & attrs.evolve(self.inner.traits, unitarily_invariant=False)
@@ -174,8 +233,81 @@ class Blockwise(Norm):
         return blocks, restore
 
 
+def is_largest(norm: Norm) -> bool:
+    """Whether this is the largest |entry|."""
+    inner = norm.inner if isinstance(norm, Dual) else None
+    return isinstance(norm, LInf) or isinstance(inner, L1)
+
+
 def _times_blocks(shares: Array, blocks: Array) -> Array:
     return np.reshape(shares, (-1,) + (1,) * (typeof(blocks).ndim - 1)) * blocks
+
+
+# --- another shape --------------------------------------------------------------------------------------------
+
+
+@registered
+@final
+@frozen(eq=False)
+class Reshaped(Norm):
+    """The norm of an array in another shape, its axes moved before."""
+
+    inner: Norm = field(metadata=PARAMETER)
+    shape: tuple[int, ...]
+    order: tuple[int, ...] | None = None
+
+    def norm(self, vector: Tree) -> Array:
+        return self.inner.norm(self._forth(vector)[0])
+
+    def dual_norm(self, covector: Tree) -> Array:
+        return self.inner.dual_norm(self._forth(covector)[0])
+
+    def maximizer(self, covector: Tree) -> Tree:
+        x, back = self._forth(covector)
+        return back(self.inner.maximizer(x))
+
+    def subgradient(self, vector: Tree) -> Tree:
+        x, back = self._forth(vector)
+        return back(self.inner.subgradient(x))
+
+    def searched_dual(self, covector: Tree) -> Bracket | None:
+        x, back = self._forth(covector)
+        found = self.inner.searched_dual(x)
+        return None if found is None else (back(found[0]), *found[1:])
+
+    def bound(self, vector: Tree) -> Array:
+        return self.inner.bound(self._forth(vector)[0])
+
+    def dual_bound(self, covector: Tree) -> Array:
+        return self.inner.dual_bound(self._forth(covector)[0])
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        x, back = self._forth(vector)
+        return back(self.inner.project(x, radius))
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        x, back = self._forth(covector)
+        return back(self.inner.project_dual(x, radius))
+
+    @property
+    def traits(self) -> Traits:
+        return attrs.evolve(self.inner.traits, unitarily_invariant=False)
+
+    def _forth(self, tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
+        """The array in its other shape, and the way back."""
+        leaves, structure = flatten(tree)
+        if len(leaves) != 1:
+            raise TreeMismatchError(f"reshaped measures one array; found {len(leaves)}. Use per_leaf(reshaped(...))")
+        x = real_leaf(tree, 0, leaves[0])
+        order = tuple(range(typeof(x).ndim)) if self.order is None else self.order
+        moved = np.transpose(x, order)
+        between = typeof(moved).shape
+
+        def back(y: Array) -> Tree:
+            places = tuple(int(i) for i in np.argsort(order))
+            return unflatten(structure, [np.transpose(np.reshape(y, between), places)])
+
+        return np.reshape(moved, self.shape), back
 
 
 # --- what users call ------------------------------------------------------------------------------------------
@@ -187,6 +319,28 @@ def product(norms: Tree, outer: Norm) -> Product:
     return Product(tuple(parts), absolute(outer), structure)
 
 
+def reshaped(norm: Norm, shape: Sequence[int], order: Sequence[int] | None = None) -> Reshaped:
+    """The norm of an array in another shape: of the parts of fused weights, of a convolution's kernel as a matrix.
+
+    Args:
+        norm: what measures the array in its new shape.
+        shape: the new shape; one entry may be -1.
+        order: the order to bring the axes in before, as for `np.transpose`.
+
+    Law: `reshaped(N, shape).norm(v) = N.norm(v.reshape(shape))`.
+
+    Example:
+        >>> from covector.norms import blockwise, spectral
+        >>> heads = reshaped(blockwise("spectral", "linf", axes=(1, 2)), (2, 2, 3))       # two heads of shape (2, 3)
+        >>> heads.maximizer(np.ones((4, 3))).shape
+        (4, 3)
+        >>> kernel = reshaped(spectral(), (8, -1))                                    # a kernel of shape (8, 3, 5, 5)
+        >>> float(kernel.norm(np.ones((8, 3, 5, 5))).round(9))
+        24.494897428
+    """
+    return Reshaped(norm, tuple(shape), None if order is None else tuple(order))
+
+
 def absolute(outer: Norm) -> Norm:
     """The norm, if it depends on the |entries| only, as the outer norm of a product must."""
     if not outer.traits.absolute:
@@ -194,25 +348,3 @@ def absolute(outer: Norm) -> Norm:
             f"the outer norm of a product must depend on |entries| only, as l1, l2 and linf do; found {outer!r}"
         )
     return outer
-
-
-def minkowski(first: Norm, second: Norm) -> Norm:
-    """The norm whose unit ball is the sum of two unit balls: its directions add up.
-
-    Example:
-        >>> from covector.norms.vectors import l2, linf
-        >>> minkowski(l2(), linf()).maximizer(np.array([3.0, 4.0]))
-        array([1.6, 1.8])
-    """
-    return Minkowski(first, second)
-
-
-def infimal_convolution(first: Norm, second: Norm) -> Norm:
-    """The norm whose unit ball is the convex hull of two unit balls: its direction is the steeper of the two.
-
-    Example:
-        >>> from covector.norms.vectors import l1, l2
-        >>> infimal_convolution(2 * l1(), 3 * l2()).maximizer(np.array([3.0, 4.0]))
-        array([0. , 0.5])
-    """
-    return InfimalConvolution(first, second)

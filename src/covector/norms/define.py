@@ -5,8 +5,8 @@ Any one of the three determines the others, and `define` derives them:
 | given | derived |
 |---|---|
 | `norm` | dual_norm = dualize(norm), maximizer = gradient of it; by optimization if `norm` is not disciplined |
-| `dual_norm` | maximizer = gradient of it (exact: the envelope theorem), norm = dualize(dual_norm) |
-| `maximizer` | dual_norm(g) = <g, maximizer(g)> |
+| `dual_norm` | maximizer = gradient of it (the envelope theorem), norm = dualize(dual_norm), or by optimization |
+| `maximizer` | dual_norm(g) = <g, maximizer(g)>, norm by optimization |
 
     >>> import numpy as np
     >>> weighted = define(norm=lambda v: np.max(np.array([1.0, 2.0]) * np.abs(v)))
@@ -20,10 +20,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
-from covector.core.types import Array
-from covector.errors import ArgumentError, MissingRuleError
+from covector.core.types import Array, typeof
+from covector.errors import ArgumentError, ConcreteValueError, MissingRuleError
 from covector.norms.calculus import Blockwise, PerLeaf, Product, absolute, product
 from covector.norms.dualize import dualize
 from covector.norms.layout import magnitude, pairing, ravel
@@ -31,7 +31,7 @@ from covector.norms.matrices import nuclear, rms_to_rms, spectral
 from covector.norms.norm import Norm, Traits
 from covector.norms.registration import registered
 from covector.norms.solve import Bracket, attained
-from covector.norms.vectors import l1, l2, linf, lp
+from covector.norms.vectors import l1, l2, linf, lp, rms
 from covector.transforms.gradient import grad
 from covector.trees import Tree
 
@@ -42,30 +42,31 @@ Function = Callable[[Tree], Any]
 @final
 @frozen(eq=False)
 class Defined(Norm):
-    """A norm of which some of the three functions are given; made by `define`."""
+    """A norm of which some of the three functions are given; made by `define`.
+
+    `search` allows what has no closed form to be found by optimization. `shown_exact` says that the dual of the norm
+    has been derived once.
+    """
 
     given_norm: Function | None
     given_dual_norm: Function | None
     given_maximizer: Function | None
+    search: bool = True
+    shown_exact: bool = False
 
     def norm(self, vector: Tree) -> Array:
         if self.given_norm is not None:
             return self.given_norm(vector)
-        if self.given_dual_norm is None:
-            raise MissingRuleError(
-                "this norm was defined by its maximizer alone: lengths of steps need norm= or dual_norm= too"
-            )
-        return dualize(self.given_dual_norm)(vector)
+        found = self.searched_primal(vector)
+        return dualize(self.dual_norm)(vector) if found is None else found[1]
 
     def dual_norm(self, covector: Tree) -> Array:
         if self.given_dual_norm is not None:
             return self.given_dual_norm(covector)
-        if self.given_norm is not None and self.given_maximizer is None:
-            try:
-                return dualize(self.given_norm)(covector)
-            except MissingRuleError:
-                pass
-        return pairing(covector, self.maximizer(covector))
+        if self.given_maximizer is not None:
+            return pairing(covector, self.given_maximizer(covector))
+        found = self.searched_dual(covector)
+        return self._derived(self.norm, covector) if found is None else found[1]
 
     def maximizer(self, covector: Tree) -> Tree:
         if self.given_maximizer is not None:
@@ -74,21 +75,39 @@ class Defined(Norm):
         return gradient_of_norm(self.dual_norm, covector) if found is None else found[0]
 
     def subgradient(self, vector: Tree) -> Tree:
-        return gradient_of_norm(self.norm, vector)
+        found = self.searched_primal(vector)
+        return gradient_of_norm(self.norm, vector) if found is None else found[0]
 
     def searched_dual(self, covector: Tree) -> Bracket | None:
         """By optimization if the norm alone is given, and its program is not that of a disciplined norm."""
-        if self.given_norm is None or self.given_dual_norm is not None or self.given_maximizer is not None:
+        if self.given_dual_norm is not None or self.given_maximizer is not None:
             return None
+        derived = self._derived(self.norm, covector)
+        return attained(self.norm, self.subgradient, covector) if derived is None else None
+
+    def searched_primal(self, vector: Tree) -> Bracket | None:
+        """By optimization if the norm is not given, and cannot be derived from the dual norm."""
+        if self.given_norm is not None:
+            return None
+        if self.given_dual_norm is not None and self._derived(self.dual_norm, vector) is not None:
+            return None
+        return attained(self.dual_norm, self.maximizer, vector)
+
+    def _derived(self, function: Function, argument: Tree) -> Array | None:
+        """The dual of one of the two norms by rewriting its program, None if that cannot be done."""
         try:
-            dualize(self.given_norm)(covector)
-        except MissingRuleError:
-            return attained(self.given_norm, self.subgradient, covector)
-        return None
+            return dualize(function)(argument)
+        except (MissingRuleError, ConcreteValueError) as error:
+            if not self.search:
+                raise MissingRuleError(
+                    f"{error}\nsearch=False forbids finding it by optimization; allow it with define(..., search=True)"
+                ) from None
+            return None
 
     @property
     def traits(self) -> Traits:
-        return Traits()
+        exact = self.given_dual_norm is not None or self.given_maximizer is not None or self.shown_exact
+        return Traits(exact=exact, exact_norm=self.given_norm is not None)
 
 
 def gradient_of_norm(norm: Function, vector: Tree) -> Tree:
@@ -101,7 +120,12 @@ def gradient_of_norm(norm: Function, vector: Tree) -> Tree:
 
 
 def define(
-    norm: Function | None = None, dual_norm: Function | None = None, maximizer: Function | None = None
+    norm: Function | None = None,
+    dual_norm: Function | None = None,
+    maximizer: Function | None = None,
+    *,
+    like: Tree = None,
+    search: bool = True,
 ) -> Defined:
     """A norm of one, two or three of its functions; the others are derived.
 
@@ -110,9 +134,13 @@ def define(
             disciplined norm (see `dualize`): then all is exact. Otherwise directions are searched for, which is slow.
         dual_norm: the steepness of a gradient, a NumPy function that `grad` can differentiate.
         maximizer: a function g -> v with norm(v) = 1 and <g, v> = dual_norm(g).
+        like: an example of what is to be measured. The functions are then checked on it (see `check_norm`), and
+            `traits.exact` says whether the dual of the norm could be derived for it.
+        search: whether to search for what cannot be derived; if not, MissingRuleError names the operation in the way.
 
     Raises:
-        ArgumentError: none is given.
+        ArgumentError: none is given, or the norm or dual norm is seen not to be a norm.
+        MissingRuleError: the dual is needed, cannot be derived, and `search` is false.
 
     Example:
         >>> euclidean = define(dual_norm=lambda g: np.sqrt(np.sum(g * g)))
@@ -123,19 +151,26 @@ def define(
     """
     if norm is None and dual_norm is None and maximizer is None:
         raise ArgumentError("define needs at least one of norm, dual_norm and maximizer")
-    return Defined(norm, dual_norm, maximizer)
+    made = Defined(norm, dual_norm, maximizer, search)
+    if like is None:
+        return made
+    for function in (norm, dual_norm):
+        if function is not None:
+            check_norm(function, like)
+    return evolve(made, shown_exact=made.searched_dual(like) is None)
 
 
 NAMES: dict[str, Callable[[], Norm]] = {
-    "l1": l1, "l2": l2, "linf": linf, "frobenius": l2, "spectral": spectral, "nuclear": nuclear,
+    "l1": l1, "l2": l2, "linf": linf, "rms": rms, "frobenius": l2, "spectral": spectral, "nuclear": nuclear,
     "rms_to_rms": rms_to_rms,
 }  # fmt: skip
 
 
-def as_norm(value: Any) -> Norm:
+def as_norm(value: Any, like: Tree = None, search: bool = True) -> Norm:
     """The norm that is meant: a Norm itself, a name, a function that is a norm, or a tree of such for a tree.
 
-    A tree of norms measures a tree of arrays by the largest of the norms of its parts.
+    A tree of norms measures a tree of arrays by the largest of the norms of its parts. `like` and `search` are those of
+    `define`, for a function: with an example, it is checked, and its traits say whether its dual is exact.
 
     Raises ArgumentError for an unknown name or something else.
 
@@ -153,7 +188,7 @@ def as_norm(value: Any) -> Norm:
             raise ArgumentError(f"there is no norm {value!r}; the names are {', '.join(NAMES)}")
         return NAMES[value]()
     if callable(value):
-        return define(norm=value)
+        return define(norm=value, like=like, search=search)
     if isinstance(value, (dict, list, tuple)):
         return tree(value)
     raise ArgumentError(f"a norm is a Norm, a name, a function, or a dict, list or tuple of them; found {value!r}")
@@ -209,21 +244,39 @@ def blockwise(inner: Any, outer: Any = "linf", axes: int | Sequence[int] = -1) -
     return Blockwise(as_norm(inner), absolute(as_norm(outer)), (axes,) if isinstance(axes, int) else tuple(axes))
 
 
-def group(inner: Any = 2, outer: Any = 1, axes: int | Sequence[int] = -1) -> Blockwise:
+def group(inner: Any = 2, outer: Any = 1, axes: int | Sequence[int] = -1, ties: str = "min_norm") -> Norm:
     """The mixed norm l_{p,q}: lp along `axes`, then lq of the results.
 
     Example:
         >>> float(group(2, 1, axes=1).norm(np.array([[3.0, 4.0], [0.0, 2.0]])))
         7.0
     """
-    return blockwise(lp(inner), lp(outer), axes)
+    return blockwise(lp(inner), lp(outer), axes).with_ties(ties)
+
+
+def row_rms(outer: Any = "linf") -> Blockwise:
+    """The largest root mean square of a row, for embeddings with one row for each token: every row moves by as much.
+
+    Source: J. Bernstein and L. Newhouse, Modular duality in deep learning (2024), section 4.
+
+    Example:
+        >>> row_rms().maximizer(np.array([[3.0, 0.0], [0.0, -0.1]])).round(6) + 0.0
+        array([[ 1.414214,  0.      ],
+               [ 0.      , -1.414214]])
+    """
+    return blockwise(rms(), outer, -1)
+
+
+def column_rms(outer: Any = "linf") -> Blockwise:
+    """The largest root mean square of a column, for embeddings with one column for each token."""
+    return blockwise(rms(), outer, -2)
 
 
 def check_norm(norm: Function, like: Tree, probes: int = 4, seed: int = 0) -> None:
     """Raises ArgumentError with the evidence if a function is seen not to be a norm of trees like the example.
 
-    Looks, at random trees, for a length that is not positive, N(2 v) != 2 N(v), N(-v) != N(v), and
-    N(u + v) > N(u) + N(v).
+    Looks, at random trees, single entries and constants, for a length that is not positive, N(2 v) != 2 N(v),
+    N(-v) != N(v), and N(u + v) > N(u) + N(v).
 
     Example:
         >>> check_norm(lambda v: np.sum(v**2), np.zeros(3))
@@ -231,24 +284,55 @@ def check_norm(norm: Function, like: Tree, probes: int = 4, seed: int = 0) -> No
         covector.errors.ArgumentError: not a norm: N(2 v) is ..., but 2 N(v) is ...
     """
     flat, restore = ravel(like)
+    if typeof(flat).size == 0:
+        return
     rng = np.random.default_rng(seed)
 
     def length(vector: Array) -> float:
-        return float(norm(restore(vector)))
+        found = norm(restore(vector))
+        if np.shape(found) != () or np.asarray(found).dtype.kind not in "fiu":
+            raise ArgumentError(f"not a norm: it must be a real number; of {restore(vector)!r} it is {found!r}")
+        return float(found)
 
     for probe in range(probes):
         u, v = rng.standard_normal((2, len(flat)))
-        u, v = (np.abs(u), np.abs(v)) if probe % 2 else (u, v)
-        one, other = length(u), length(v)
-        slack = 1e-6 * (one + other)
-        if not one > 0:
-            raise ArgumentError(f"not a norm: N(v) is {one:.6g} for the vector {restore(u)!r} other than zero")
-        for factor in (2.0, -1.0):
-            found, wanted = length(factor * u), abs(factor) * one
-            if not abs(found - wanted) <= slack:
-                raise ArgumentError(
-                    f"not a norm: N({factor:g} v) is {found:.6g}, but {abs(factor):g} N(v) is {wanted:.6g}"
-                )
-        both = length(u + v)
-        if not both <= one + other + slack:
-            raise ArgumentError(f"not a norm: N(u + v) is {both:.6g}, more than N(u) + N(v) = {one + other:.6g}")
+        _check_pair(length, restore, *((np.abs(u), np.abs(v)) if probe % 2 else (u, v)))
+    typical = length(rng.standard_normal(len(flat)))
+    for vector in _special(len(flat)):
+        if not length(vector) > 1e-9 * typical * float(np.linalg.norm(vector)) / len(flat):
+            raise _not_positive(length(vector), restore(vector))
+
+
+def _check_pair(length: Callable[[Array], float], restore: Callable[[Array], Tree], u: Array, v: Array) -> None:
+    one, other = length(u), length(v)
+    slack = 1e-6 * (abs(one) + abs(other))
+    if not one > 0:
+        raise _not_positive(one, restore(u))
+    for factor in (2.0, -1.0):
+        found, wanted = length(factor * u), abs(factor) * one
+        if not abs(found - wanted) <= slack:
+            raise ArgumentError(
+                f"not a norm: N({factor:g} v) is {found:.6g}, but {abs(factor):g} N(v) is {wanted:.6g}, for v = "
+                f"{restore(u)!r}"
+            )
+    both = length(u + v)
+    if not both <= one + other + slack:
+        raise ArgumentError(
+            f"not a norm: N(u + v) is {both:.6g}, more than N(u) + N(v) = {one + other:.6g}, for u = {restore(u)!r} "
+            f"and v = {restore(v)!r}; its ball is not convex"
+        )
+
+
+def _special(size: int) -> list[Array]:
+    """Vectors at which seminorms often vanish: single entries, constants, alternating signs, a ramp."""
+    places = np.unique(np.linspace(0, size - 1, min(size, 8)).astype(int))
+    ramp = np.arange(size) - (size - 1) / 2
+    others = [np.ones(size), (-1.0) ** np.arange(size), ramp]
+    return [np.eye(1, size, k=int(i))[0] for i in places] + [x for x in others if np.any(x)]
+
+
+def _not_positive(length: float, vector: Tree) -> ArgumentError:
+    return ArgumentError(
+        f"not a norm: N(v) is {length:.6g} for the vector {vector!r} other than zero. A seminorm becomes a norm by "
+        "adding what it does not see, such as a small multiple of l2, or by norms.quotient"
+    )

@@ -22,7 +22,7 @@ from covector.core.primitive import Primitive
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError
 from covector.norms.layout import root
-from covector.norms.matrices import significant
+from covector.norms.polar import significant
 
 Rule = Callable[[Any, list[Any]], Any]
 

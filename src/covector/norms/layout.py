@@ -83,6 +83,8 @@ def magnitude(vector: Array) -> Array:
 
 def ratio(numerator: Array, denominator: Array) -> Array:
     """The quotient, zero where the denominator is."""
+    if not isinstance(denominator, Tracer) and np.ndim(denominator) == 0 and denominator != 0:
+        return numerator / denominator
     zero = denominator == 0
     return np.where(zero, 0.0, numerator) / np.where(zero, 1.0, denominator)
 

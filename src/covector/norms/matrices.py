@@ -26,14 +26,13 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, ShapeMismatchError, TreeMismatchError
 from covector.norms.layout import magnitude, real_leaf
+from covector.norms.leading import leading
 from covector.norms.norm import Norm, Traits, tie_policy
-from covector.norms.ordered import sparse_sign
+from covector.norms.ordered import KSupport, SparseSign, sparse_sign
+from covector.norms.polar import POLAR_FACTOR, significant
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.vectors import LInf, l1, linf, lp
+from covector.norms.vectors import L1, LInf, l1, linf, lp
 from covector.trees import Tree, flatten, unflatten
-
-SMALLEST_EIGENVALUE = 1e-8
-"""The ratio of extreme eigenvalues of the Gram matrix down to which it gives the polar factor to about 1e-10."""
 
 
 @registered
@@ -51,17 +50,62 @@ class SingularValueNorm(Norm):
         return self._of_singular_values(self.inner.dual_norm, covector)
 
     def maximizer(self, covector: Tree) -> Tree:
-        if isinstance(self.inner, LInf) and self.inner.ties == "min_norm":
-            x, restore = matrix(covector)
-            return restore(polar_factor(x))
+        x, restore = matrix(covector)
+        if isinstance(self.inner, LInf) and self.inner.ties in ("min_norm", "split"):
+            return restore(POLAR_FACTOR(x))
+        found = self._leading_factors(x)
+        if found is not None:
+            return restore(found[0] @ found[1])
         return self._spectral_function(self.inner.maximizer, covector)
+
+    def factors(self, covector: Tree) -> tuple[Array, Array]:
+        """The maximizer as a product left @ right, with as many columns and rows as its rank.
+
+        For a matrix of shape (m, n) that takes rank * (m + n) numbers, and for a large one and a norm that looks only
+        at the largest singular values, such as `nuclear()`, a small part of the work of a decomposition.
+
+        Example:
+            >>> left, right = nuclear().factors(np.diag([3.0, 2.0, 1.0]))
+            >>> left.shape, right.shape, float((left @ right)[0, 0])
+            ((3, 1), (1, 3), 1.0)
+        """
+        x, _ = matrix(covector)
+        found = self._leading_factors(x)
+        if found is not None:
+            return found
+        left, values, right = np.linalg.svd(x / magnitude(x), full_matrices=False)
+        weights = self.inner.maximizer(significant(values, typeof(x).shape))
+        if isinstance(weights, Tracer):
+            return left * weights, right
+        used = np.flatnonzero(weights)
+        return left[:, used] * weights[used], right[used]
+
+    def _leading_factors(self, x: Array) -> tuple[Array, Array] | None:
+        """The same, if few singular values decide and those are found without a decomposition."""
+        count = deciding(self.inner)
+        found = None if count is None or isinstance(x, Tracer) else leading(x / magnitude(x), count)
+        if found is None:
+            return None
+        left, values, right = found
+        return (left * self.inner.maximizer(values)).astype(x.dtype, copy=False), right.astype(x.dtype, copy=False)
 
     def subgradient(self, vector: Tree) -> Tree:
         return self._spectral_function(self.inner.subgradient, vector)
 
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self._each_value(lambda values: self.inner.project(values, radius), vector)
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self._each_value(lambda values: self.inner.project_dual(values, radius), covector)
+
     @property
     def traits(self) -> Traits:
         return attrs.evolve(self.inner.traits, polyhedral=False, absolute=False, unitarily_invariant=True)
+
+    def _each_value(self, function: Callable[[Array], Array], tree: Tree) -> Tree:
+        x, restore = matrix(tree)
+        left, values, right = np.linalg.svd(x, full_matrices=False)
+        return restore((left * function(values)) @ right)
 
     def _of_singular_values(self, function: Callable[[Array], Array], tree: Tree) -> Array:
         x, _ = matrix(tree)
@@ -72,6 +116,13 @@ class SingularValueNorm(Norm):
         x, restore = matrix(tree)
         left, values, right = np.linalg.svd(x / magnitude(x), full_matrices=False)
         return restore((left * function(significant(values, typeof(x).shape))) @ right)
+
+
+def deciding(norm: Norm) -> int | None:
+    """How many of the largest entries a maximizer depends on, if it is zero at all others."""
+    if isinstance(norm, (SparseSign, KSupport)):
+        return norm.k
+    return 1 if isinstance(norm, L1) else None
 
 
 def matrix(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
@@ -91,43 +142,6 @@ def matrix(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
         return unflatten(structure, [x if x.dtype == kind.dtype else x.astype(kind.dtype)])
 
     return leaf, restore
-
-
-def significant(values: Array, shape: tuple[int, ...]) -> Array:
-    """Singular values, with those that are zero to rounding made zero (and constant)."""
-    if typeof(values).size == 0:
-        return values
-    tolerance = max(shape) * np.finfo(typeof(values).dtype).eps
-    return np.where(values > tolerance * np.max(values, axis=-1, keepdims=True), values, 0.0)
-
-
-# --- the polar factor -------------------------------------------------------------------------------------------
-
-
-def polar_factor(x: Array) -> Array:
-    """U V^T of the singular value decomposition, over the singular values that are not zero.
-
-    From the eigenvectors of the smaller Gram matrix in double precision, which is about twice as fast as from a
-    decomposition of x: x V diag(s)^-1 V^T with x^T x = V diag(s^2) V^T, then one Newton-Schulz step. The error grows
-    with the square of the condition number, hence the guard.
-    """
-    rows, columns = typeof(x).shape
-    if rows < columns:
-        return np.transpose(polar_factor(np.transpose(x)))
-    if isinstance(x, Tracer) or x.size == 0:
-        return _truncated_polar_factor(x)
-    unit = np.asarray(x / magnitude(x), dtype=float)
-    eigenvalues, vectors = np.linalg.eigh(unit.T @ unit)
-    if not eigenvalues[0] >= SMALLEST_EIGENVALUE * eigenvalues[-1] > 0:
-        return _truncated_polar_factor(x)
-    factor = unit @ ((vectors / np.sqrt(eigenvalues)) @ vectors.T)
-    polished = 1.5 * factor - 0.5 * factor @ (factor.T @ factor)
-    return polished.astype(x.dtype, copy=False)
-
-
-def _truncated_polar_factor(x: Array) -> Array:
-    left, values, right = np.linalg.svd(x / magnitude(x), full_matrices=False)
-    return (left * np.sign(significant(values, typeof(x).shape))) @ right
 
 
 # --- norms scaled by the shape of the matrix --------------------------------------------------------------------
@@ -155,6 +169,12 @@ class ShapeScaled(Norm):
     def subgradient(self, vector: Tree) -> Tree:
         x, restore = matrix(self.inner.subgradient(vector))
         return restore(x * self._factor(vector))
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self.inner.project(vector, radius / self._factor(vector))
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self.inner.project_dual(covector, radius * self._factor(covector))
 
     @property
     def traits(self) -> Traits:
@@ -200,22 +220,22 @@ def schatten(p: Any) -> SingularValueNorm:
     return SingularValueNorm(lp(p))
 
 
-def ky_fan(k: int) -> SingularValueNorm:
+def ky_fan(k: int, ties: str = "min_norm") -> SingularValueNorm:
     """The sum of the k largest singular values.
 
     Example:
         >>> float(ky_fan(2).norm(np.diag([3.0, 2.0, 1.0])))
         5.0
     """
-    return SingularValueNorm(sparse_sign(k).dual)
+    return SingularValueNorm(sparse_sign(k, ties).dual)
 
 
-def low_rank_hull(k: int) -> SingularValueNorm:
+def low_rank_hull(k: int, ties: str = "min_norm") -> SingularValueNorm:
     """max(spectral, nuclear / k), whose dual is the Ky Fan norm; directions U_k V_k^T have rank k.
 
     Source: K. Ahn et al., Dion: distributed orthonormalized updates (2025).
     """
-    return SingularValueNorm(sparse_sign(k))
+    return SingularValueNorm(sparse_sign(k, ties))
 
 
 def of_singular_values(norm: Norm) -> SingularValueNorm:

@@ -21,7 +21,8 @@ Source: S. Boyd and L. Vandenberghe, Convex Optimization (2004), section 9.4.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, final
+from collections.abc import Callable
+from typing import Any, ClassVar, final
 
 import attrs
 import numpy as np
@@ -29,15 +30,26 @@ from attrs import field, frozen
 
 from covector.core.interpreter import Tracer
 from covector.core.types import Array
-from covector.errors import ArgumentError
-from covector.norms.layout import combined, pairing, scaled, typed_like
+from covector.errors import ArgumentError, MissingRuleError
+from covector.norms.layout import combined, pairing, ratio, scaled, typed_like
 from covector.norms.maps import Diagonal, InvertibleMap, as_map
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.solve import Bracket, attained
+from covector.norms.solve import Bracket
 from covector.trees import Tree, map_leaves
 
-TIES = ("min_norm", "vertex")
-"""What `maximizer` returns where several vectors attain the maximum: the one of least Euclidean norm, or a vertex."""
+TIES = ("min_norm", "vertex", "split", "random")
+"""What `maximizer` returns where several vectors attain the maximum; whichever it is, it attains.
+
+min_norm: the one of least Euclidean norm, which treats equals equally. vertex: an extreme point, by the first index.
+split: what the derivative of the dual norm's program is, equal shares. random: an extreme point picked by fixed random
+numbers, the same at every call.
+"""
+
+JOINING: list[Callable[[Norm, Norm, str], Norm | None]] = []
+"""Rules that make the "sum", the larger ("max") or the "hypot" of two norms; the first that has an answer counts.
+
+They are entered where the norms are defined: those that know the dual in closed form first, the general one last.
+"""
 
 
 @final
@@ -47,7 +59,8 @@ class Traits:
 
     smooth: differentiable away from zero. strictly_convex: the ball has no flat parts, so that directions are
     unique and the dual is smooth. polyhedral: the ball is a polytope. absolute: depends on |entries| only.
-    unitarily_invariant: depends on singular values only.
+    unitarily_invariant: depends on singular values only. exact: the dual norm and the maximizer are known, and not
+    searched for; exact_norm: the norm and its subgradient are.
     """
 
     smooth: bool = False
@@ -55,10 +68,15 @@ class Traits:
     polyhedral: bool = False
     absolute: bool = False
     unitarily_invariant: bool = False
+    exact: bool = True
+    exact_norm: bool = True
 
     def dual(self) -> Traits:
         """The traits of the dual norm."""
-        return attrs.evolve(self, smooth=self.strictly_convex, strictly_convex=self.smooth)
+        return attrs.evolve(
+            self, smooth=self.strictly_convex, strictly_convex=self.smooth,
+            exact=self.exact_norm, exact_norm=self.exact,
+        )  # fmt: skip
 
     def __and__(self, other: Traits) -> Traits:
         """What holds of both."""
@@ -70,6 +88,9 @@ class Norm(ABC):
 
     Subclasses state the four methods in closed form; `covector.norms.define` makes a norm of any one of them.
     """
+
+    fresh: ClassVar[bool] = False
+    """Whether maximizers are new arrays, which whoever asked for them may write into."""
 
     @abstractmethod
     def norm(self, vector: Tree) -> Array:
@@ -103,6 +124,13 @@ class Norm(ABC):
         """
         return map_leaves(np.negative, self.maximizer(covector))
 
+    def as_multiple(self, covector: Tree) -> tuple[Array, Tree]:
+        """The maximizer as a number times a tree, which may be the covector itself.
+
+        A step scales the maximizer anyway, and so saves a pass over memory if a norm need not do so first.
+        """
+        return 1.0, self.maximizer(covector)
+
     def duality_map(self, covector: Tree) -> Tree:
         """dual_norm(g) * maximizer(g), the minimizer of norm(v)**2 / 2 - <g, v>.
 
@@ -121,9 +149,18 @@ class Norm(ABC):
         if found is not None:
             return found
         vector = self.maximizer(covector)
-        length = self.norm(vector)
-        lower = np.where(length > 0, pairing(covector, vector) / np.where(length > 0, length, 1.0), 0.0)
-        return vector, lower, np.maximum(self.dual_norm(covector), lower)
+        lower = ratio(pairing(covector, vector), self.bound(vector))
+        return vector, lower, np.maximum(self.dual_bound(covector), lower)
+
+    def bound(self, vector: Tree) -> Array:
+        """The norm, or a bound from above if it, or that of a part, has to be searched for."""
+        found = self.searched_primal(vector)
+        return self.norm(vector) if found is None else found[2]
+
+    def dual_bound(self, covector: Tree) -> Array:
+        """The same for the dual norm."""
+        found = self.searched_dual(covector)
+        return self.dual_norm(covector) if found is None else found[2]
 
     def searched_dual(self, covector: Tree) -> Bracket | None:
         """What `bracket` returns, if the dual norm has no closed form; None if it has."""
@@ -138,6 +175,45 @@ class Norm(ABC):
         """The norm that measures gradients. Law: `N.dual.dual = N`."""
         return self.inner if isinstance(self, Dual) else Dual(self)
 
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        """The point of the ball norm(x) <= radius that is nearest to a vector, in the Euclidean distance.
+
+        Raises MissingRuleError for a norm of which it is not known.
+
+        Example:
+            >>> from covector.norms.vectors import l1
+            >>> l1().project(np.array([3.0, 1.0]), 2.0)
+            array([2., 0.])
+        """
+        raise MissingRuleError(f"the projection on the ball of {type(self).__name__} is not known")
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        """The point of the ball dual_norm(x) <= radius that is nearest to a covector."""
+        raise MissingRuleError(f"the projection on the dual ball of {type(self).__name__} is not known")
+
+    def prox(self, vector: Tree, step: Any = 1.0) -> Tree:
+        """The minimizer of step * norm(x) + |x - vector|^2 / 2, which is vector - project_dual(vector, step).
+
+        Source: J. J. Moreau, Proximite et dualite dans un espace hilbertien (1965).
+
+        Example:
+            >>> from covector.norms.vectors import l1
+            >>> l1().prox(np.array([3.0, -0.5]), 1.0)
+            array([2., 0.])
+        """
+        return combined((1.0, vector), (-1.0, self.project_dual(vector, step)))
+
+    def with_ties(self, ties: str) -> Norm:
+        """The norm with another policy for ties, one of `TIES`, in all its parts.
+
+        Example:
+            >>> from covector.norms.vectors import l1
+            >>> (2 * l1()).with_ties("vertex").maximizer(np.array([3.0, 3.0]))
+            array([0.5, 0. ])
+        """
+        fields: Any = attrs.fields_dict(type(self))  # type: ignore[arg-type]  # every final norm is an attrs class
+        return type(self)(**{name: _with_ties(name, getattr(self, name), ties) for name in fields})
+
     def __rmul__(self, factor: Any) -> Norm:
         """The norm multiplied by a positive number."""
         return Scaled(self, positive(factor, "the factor of a norm"))
@@ -148,11 +224,11 @@ class Norm(ABC):
 
     def __add__(self, other: Norm) -> Norm:
         """The sum of two norms. Law: `(N1 + N2).dual = minkowski(N1.dual, N2.dual)`."""
-        return Minkowski(self.dual, other.dual).dual
+        return joined(self, other, "sum")
 
     def __or__(self, other: Norm) -> Norm:
         """The larger of two norms. Law: `(N1 | N2).dual = infimal_convolution(N1.dual, N2.dual)`."""
-        return InfimalConvolution(self.dual, other.dual).dual
+        return joined(self, other, "max")
 
     def __matmul__(self, other: Any) -> Norm:
         """The norm in other coordinates, v -> norm(A v), for an invertible map or a square matrix A."""
@@ -185,6 +261,18 @@ class Dual(Norm):
     def searched_primal(self, vector: Tree) -> Bracket | None:
         return self.inner.searched_dual(vector)
 
+    def bound(self, vector: Tree) -> Array:
+        return self.inner.dual_bound(vector)
+
+    def dual_bound(self, covector: Tree) -> Array:
+        return self.inner.bound(covector)
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self.inner.project_dual(vector, radius)
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self.inner.project(covector, radius)
+
     @property
     def traits(self) -> Traits:
         return self.inner.traits.dual()
@@ -210,6 +298,18 @@ class Scaled(Norm):
 
     def subgradient(self, vector: Tree) -> Tree:
         return scaled(self.factor, self.inner.subgradient(vector))
+
+    def bound(self, vector: Tree) -> Array:
+        return self.factor * self.inner.bound(vector)
+
+    def dual_bound(self, covector: Tree) -> Array:
+        return self.inner.dual_bound(covector) / self.factor
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        return self.inner.project(vector, radius / self.factor)
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        return self.inner.project_dual(covector, radius * self.factor)
 
     @property
     def traits(self) -> Traits:
@@ -237,74 +337,24 @@ class Precomposed(Norm):
     def subgradient(self, vector: Tree) -> Tree:
         return typed_like(vector, self.map.transpose(self.inner.subgradient(self.map.apply(vector))))
 
+    def bound(self, vector: Tree) -> Array:
+        return self.inner.bound(self.map.apply(vector))
+
+    def dual_bound(self, covector: Tree) -> Array:
+        return self.inner.dual_bound(self.map.transpose_solve(covector))
+
     @property
     def traits(self) -> Traits:
         absolute = self.inner.traits.absolute and isinstance(self.map, Diagonal)
         return attrs.evolve(self.inner.traits, absolute=absolute, unitarily_invariant=False)
 
 
-# --- two norms of one variable --------------------------------------------------------------------------------
-
-
-@registered
-@final
-@frozen(eq=False)
-class Minkowski(Norm):
-    """The norm whose unit ball is the sum of two unit balls; its dual is the sum of the two duals."""
-
-    first: Norm = field(metadata=PARAMETER)
-    second: Norm = field(metadata=PARAMETER)
-
-    def norm(self, vector: Tree) -> Array:
-        return pairing(vector, self.subgradient(vector))
-
-    def dual_norm(self, covector: Tree) -> Array:
-        return self.first.dual_norm(covector) + self.second.dual_norm(covector)
-
-    def maximizer(self, covector: Tree) -> Tree:
-        return combined((1.0, self.first.maximizer(covector)), (1.0, self.second.maximizer(covector)))
-
-    def subgradient(self, vector: Tree) -> Tree:
-        return self.searched_primal(vector)[0]
-
-    def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector)
-
-    @property
-    def traits(self) -> Traits:
-        one, two = self.first.traits, self.second.traits
-        return attrs.evolve(one & two, smooth=one.smooth or two.smooth)
-
-
-@registered
-@final
-@frozen(eq=False)
-class InfimalConvolution(Norm):
-    """The norm whose unit ball is the convex hull of two unit balls; its dual is the larger of the two duals."""
-
-    first: Norm = field(metadata=PARAMETER)
-    second: Norm = field(metadata=PARAMETER)
-
-    def norm(self, vector: Tree) -> Array:
-        return pairing(vector, self.subgradient(vector))
-
-    def dual_norm(self, covector: Tree) -> Array:
-        return np.maximum(self.first.dual_norm(covector), self.second.dual_norm(covector))
-
-    def maximizer(self, covector: Tree) -> Tree:
-        one, two = self.first.dual_norm(covector), self.second.dual_norm(covector)
-        share = np.where(one > two, 1.0, np.where(one == two, 0.5, 0.0))
-        return combined((share, self.first.maximizer(covector)), (1.0 - share, self.second.maximizer(covector)))
-
-    def subgradient(self, vector: Tree) -> Tree:
-        return self.searched_primal(vector)[0]
-
-    def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector)
-
-    @property
-    def traits(self) -> Traits:
-        return attrs.evolve(self.first.traits & self.second.traits, strictly_convex=False, smooth=False)
+def joined(first: Norm, second: Any, how: str) -> Norm:
+    """The "sum", the larger ("max") or the "hypot" of two norms of one variable."""
+    if not isinstance(second, Norm):
+        raise ArgumentError(f"a norm is joined with a norm; found {second!r}. Use norms.as_norm")
+    found = (rule(first, second, how) for rule in JOINING)
+    return next(norm for norm in found if norm is not None)
 
 
 # --- checks ---------------------------------------------------------------------------------------------------
@@ -318,6 +368,14 @@ def positive(value: Any, what: str) -> Any:
     if numbers.dtype.kind not in "fiu" or not np.all((numbers > 0) & np.isfinite(numbers)):
         raise ArgumentError(f"{what} must be positive and finite; found {value!r}")
     return value
+
+
+def _with_ties(name: str, value: Any, ties: str) -> Any:
+    if name == "ties":
+        return tie_policy(ties)
+    if isinstance(value, Norm):
+        return value.with_ties(ties)
+    return tuple(_with_ties("", part, ties) for part in value) if type(value) is tuple else value
 
 
 def tie_policy(ties: str) -> str:

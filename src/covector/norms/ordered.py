@@ -23,29 +23,10 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.layout import ratio, root
-from covector.norms.norm import Traits
+from covector.norms.norm import Traits, tie_policy
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.vectors import VectorNorm, largest, largest_entries
-
-
-def _descending(x: Array) -> Array:
-    return np.flip(np.sort(np.abs(x)))
-
-
-def _entry(values: Array, index: Any) -> Array:
-    """values[index], for an index that may be traced, or indices."""
-    if not isinstance(index, Tracer):
-        return np.take(values, index)
-    chosen = np.arange(np.size(values)) == index[..., None]
-    return np.sum(np.where(chosen, values, 0.0), axis=-1)
-
-
-def _shares(x: Array, count: Any) -> Array:
-    """1 for the `count` largest |entries|; those that tie for the last places share them equally."""
-    sizes = np.abs(x)
-    threshold = _entry(_descending(x), count - 1)
-    above, tied = sizes > threshold, sizes == threshold
-    return np.where(above, 1.0, np.where(tied, (count - np.sum(above)) / np.sum(tied), 0.0))
+from covector.norms.ties import descending, entry, largest, largest_entries, shares, signs
+from covector.norms.vectors import VectorNorm
 
 
 @registered
@@ -55,20 +36,21 @@ class SparseSign(VectorNorm):
     """max(linf, l1 / k), whose unit ball is the convex hull of the vectors of k signs."""
 
     k: int
+    ties: str = "min_norm"
 
     def length(self, vector: Array) -> Array:
         return np.maximum(largest(vector), np.sum(np.abs(vector)) / self._places(vector))
 
     def steepness(self, covector: Array) -> Array:
-        return np.sum(_descending(covector)[: self.k])
+        return np.sum(descending(covector)[: self.k])
 
     def steepest(self, covector: Array) -> Array:
-        return np.sign(covector) * _shares(covector, self._places(covector))
+        return signs(covector, self.ties) * shares(covector, self._places(covector), self.ties)
 
     def slope(self, vector: Array) -> Array:
         places = self._places(vector)
         by_largest = largest(vector) >= np.sum(np.abs(vector)) / places
-        return np.where(by_largest, largest_entries(vector, "min_norm"), np.sign(vector) / places)
+        return np.where(by_largest, largest_entries(vector, self.ties), signs(vector, self.ties) / places)
 
     def _places(self, x: Array) -> int:
         return max(min(self.k, np.size(x)), 1)
@@ -88,18 +70,19 @@ class KSupport(VectorNorm):
     """
 
     k: int
+    ties: str = "min_norm"
 
     def length(self, vector: Array) -> Array:
         head, share, places = self._split(vector)
-        sizes = _descending(vector)
+        sizes = descending(vector)
         kept = np.arange(np.size(vector)) < head
         return root(np.sum(np.where(kept, sizes, 0.0) ** 2) + places * share**2, 2)
 
     def steepness(self, covector: Array) -> Array:
-        return root(np.sum(_descending(covector)[: self.k] ** 2), 2)
+        return root(np.sum(descending(covector)[: self.k] ** 2), 2)
 
     def steepest(self, covector: Array) -> Array:
-        return ratio(covector * _shares(covector, self._places(covector)), self.steepness(covector))
+        return ratio(covector * shares(covector, self._places(covector), self.ties), self.steepness(covector))
 
     def slope(self, vector: Array) -> Array:
         _, share, _ = self._split(vector)
@@ -110,11 +93,11 @@ class KSupport(VectorNorm):
 
     def _split(self, vector: Array) -> tuple[Array, Array, Array]:
         """How many of the largest entries stand alone, and the mean share of the others in the places left."""
-        sizes = _descending(vector)
+        sizes = descending(vector)
         places = np.arange(self._places(vector), 0, -1)
         tails = np.flip(np.cumsum(np.flip(sizes)))[: len(places)]
         head = np.argmax(sizes[: len(places)] <= tails / places)
-        return head, _entry(tails / places, head), _entry(places, head)
+        return head, entry(tails / places, head), entry(places, head)
 
     @property
     def traits(self) -> Traits:
@@ -131,9 +114,10 @@ class OrderedL1(VectorNorm):
     """
 
     weights: Any = field(metadata=PARAMETER)
+    ties: str = "min_norm"
 
     def length(self, vector: Array) -> Array:
-        return np.dot(self._weights(vector), _descending(vector))
+        return np.dot(self._weights(vector), descending(vector))
 
     def steepness(self, covector: Array) -> Array:
         return np.max(self._quotients(covector))
@@ -141,8 +125,8 @@ class OrderedL1(VectorNorm):
     def steepest(self, covector: Array) -> Array:
         quotients = self._quotients(covector)
         count = np.size(covector) - np.argmax(np.flip(quotients))
-        shares = np.sign(covector) * _shares(covector, count)
-        return shares / _entry(np.cumsum(self._weights(covector)), count - 1)
+        taken = signs(covector, self.ties) * shares(covector, count, self.ties)
+        return taken / entry(np.cumsum(self._weights(covector)), count - 1)
 
     def slope(self, vector: Array) -> Array:
         """Entries that tie share the weights of their places."""
@@ -151,10 +135,10 @@ class OrderedL1(VectorNorm):
         above = np.size(vector) - np.searchsorted(ascending, sizes, side="right")
         until = np.size(vector) - np.searchsorted(ascending, sizes, side="left")
         totals = np.concatenate([np.zeros(1), np.cumsum(self._weights(vector))])
-        return np.sign(vector) * (_entry(totals, until) - _entry(totals, above)) / (until - above)
+        return np.sign(vector) * (entry(totals, until) - entry(totals, above)) / (until - above)
 
     def _quotients(self, covector: Array) -> Array:
-        return np.cumsum(_descending(covector)) / np.cumsum(self._weights(covector))
+        return np.cumsum(descending(covector)) / np.cumsum(self._weights(covector))
 
     def _weights(self, x: Array) -> Array:
         if np.size(self.weights) != np.size(x):
@@ -169,27 +153,27 @@ class OrderedL1(VectorNorm):
 # --- what users call ------------------------------------------------------------------------------------------
 
 
-def sparse_sign(k: int) -> SparseSign:
+def sparse_sign(k: int, ties: str = "min_norm") -> SparseSign:
     """max(linf, l1 / k): steepest descent takes the signs of the k largest gradient entries; k = 1 is l1.
 
     Example:
         >>> sparse_sign(2).maximizer(np.array([1.0, -3.0, 2.0]))
         array([ 0., -1.,  1.])
     """
-    return SparseSign(_count(k))
+    return SparseSign(_count(k), tie_policy(ties))
 
 
-def k_support(k: int) -> KSupport:
+def k_support(k: int, ties: str = "min_norm") -> KSupport:
     """The norm whose dual is the Euclidean norm of the k largest entries; k = 1 is l1.
 
     Example:
         >>> k_support(2).maximizer(np.array([1.0, -3.0, 4.0]))
         array([ 0. , -0.6,  0.8])
     """
-    return KSupport(_count(k))
+    return KSupport(_count(k), tie_policy(ties))
 
 
-def owl(weights: Any) -> OrderedL1:
+def owl(weights: Any, ties: str = "min_norm") -> OrderedL1:
     """The sum of weights[i] times the i-th largest |entry|.
 
     Raises ArgumentError unless the weights decrease, are not negative, and the first is positive.
@@ -199,11 +183,11 @@ def owl(weights: Any) -> OrderedL1:
         7.0
     """
     if isinstance(weights, Tracer):
-        return OrderedL1(weights)
+        return OrderedL1(weights, tie_policy(ties))
     weights = np.asarray(weights, dtype=float)
     if weights.ndim != 1 or not weights.size or np.any(np.diff(weights) > 0) or weights[-1] < 0 or weights[0] <= 0:
         raise ArgumentError(f"owl needs a vector of weights w_1 >= w_2 >= ... >= 0 with w_1 > 0; found {weights!r}")
-    return OrderedL1(weights)
+    return OrderedL1(weights, tie_policy(ties))
 
 
 def oscar(size: int, slope: Any = 1.0) -> OrderedL1:

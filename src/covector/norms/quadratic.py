@@ -15,11 +15,12 @@ from attrs import frozen
 from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError
+from covector.norms.implicit import solve_symmetric
 from covector.norms.layout import magnitude, ratio, ravel, root
 from covector.norms.maps import Diagonal, Matrix, SobolevRoot
-from covector.norms.norm import Norm, Precomposed, Traits, positive
+from covector.norms.norm import JOINING, Norm, Precomposed, Scaled, Traits, positive
 from covector.norms.registration import registered
-from covector.norms.vectors import l2
+from covector.norms.vectors import L2, l2
 from covector.trees import Tree, map_leaves
 
 
@@ -134,34 +135,46 @@ class OperatorNorm(Norm):
         flat, restore = ravel(covector)
         unit = magnitude(flat)
         flat = flat / unit
-        return flat, conjugate_gradients(lambda x: self._image(x, restore), flat, self.tolerance), restore, unit
+        return flat, solve_symmetric(lambda x: self._image(x, restore), flat, self.tolerance), restore, unit
 
     def _image(self, flat: Array, restore: Callable[[Array], Tree]) -> Array:
         return ravel(self.product(restore(flat)))[0]
 
 
-def conjugate_gradients(product: Callable[[Array], Array], target: Array, tolerance: float) -> Array:
-    """The x with H x = target, to a residual of `tolerance` relative to the target.
+# --- hypot ----------------------------------------------------------------------------------------------------
 
-    Raises ArgumentError if a direction of no positive curvature turns up, or the tolerance is not reached in ten
-    times as many products as there are entries.
 
-    Source: M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems (1952).
-    """
-    solution, residual, direction = np.zeros_like(target), target, target
-    square = float(np.dot(residual, residual))
-    goal = tolerance**2 * square
-    for _ in range(10 * len(target)):
-        if square <= goal:
-            return solution
-        image = product(direction)
-        curvature = float(np.dot(direction, image))
-        if not curvature > 0:
-            raise ArgumentError(f"a quadratic norm needs a positive definite H; one direction has {curvature:.3g}")
-        solution = solution + (square / curvature) * direction
-        residual = residual - (square / curvature) * image
-        square, previous = float(np.dot(residual, residual)), square
-        direction = residual + (square / previous) * direction
-    if square <= max(goal, 1e-20 * float(np.dot(target, target))):
-        return solution
-    raise ArgumentError(f"conjugate gradients did not reach a residual of {tolerance:.0e}; H is too badly conditioned")
+def hypot_of_quadratics(first: Norm, second: Norm, how: str) -> Norm | None:
+    """hypot of sqrt(v^T H1 v) and sqrt(v^T H2 v) is sqrt(v^T (H1 + H2) v), for diagonals and matrices."""
+    one, two = _root(first), _root(second)
+    if how != "hypot" or one is None or two is None:
+        return None
+    if isinstance(one, Diagonal) and isinstance(two, Diagonal):
+        return Precomposed(l2(), Diagonal(map_leaves(np.hypot, one.weights, two.weights)))
+    total = sum(_square(x) if isinstance(x, Matrix) else x.weights**2 * np.eye(_size(one, two)) for x in (one, two))
+    return quadratic(total)
+
+
+def _root(norm: Norm) -> Matrix | Diagonal | None:
+    """The A of sqrt(|A v|^2), if it is a matrix or a diagonal one."""
+    if isinstance(norm, Scaled):
+        inner = _root(norm.inner)
+        if isinstance(inner, Matrix):
+            return Matrix(norm.factor * inner.matrix)
+        return None if inner is None else Diagonal(map_leaves(lambda x: norm.factor * x, inner.weights))
+    if isinstance(norm, L2):
+        return Diagonal(1.0)
+    if not isinstance(norm, Precomposed) or not isinstance(norm.inner, L2):
+        return None
+    return norm.map if isinstance(norm.map, (Matrix, Diagonal)) else None
+
+
+def _square(root: Matrix) -> Array:
+    return np.transpose(root.matrix) @ root.matrix
+
+
+def _size(one: Matrix | Diagonal, two: Matrix | Diagonal) -> int:
+    return int(next(x.matrix.shape[0] for x in (one, two) if isinstance(x, Matrix)))
+
+
+JOINING.insert(0, hypot_of_quadratics)

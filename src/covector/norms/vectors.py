@@ -15,22 +15,31 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from attrs import field, frozen
 
 from covector.core.interpreter import Tracer
-from covector.core.types import Array
-from covector.errors import ArgumentError
+from covector.core.types import Array, typeof
+from covector.errors import ArgumentError, MissingRuleError
 from covector.norms.layout import magnitude, ratio, ravel, root
 from covector.norms.norm import Norm, Traits, tie_policy
 from covector.norms.registration import PARAMETER, registered
-from covector.trees import Tree
+from covector.norms.ties import descending, entry, largest, largest_entries, signs
+from covector.trees import Tree, flatten
 
 
 class VectorNorm(Norm):
-    """A norm of all entries as one vector; subclasses see vectors whose largest entry is between 1 and 2, or zero."""
+    """A norm of all entries as one vector; subclasses see vectors whose largest entry is between 1 and 2, or zero.
+
+    That takes two passes over memory, which subclasses can do without: `largest_power` says of which powers of entries
+    they take sums (None is any power), `directions_compare` that their directions only compare entries.
+    """
+
+    fresh = True
+    largest_power: ClassVar[int | None] = None
+    directions_compare: ClassVar[bool] = False
 
     @abstractmethod
     def length(self, vector: Array) -> Array:
@@ -49,52 +58,65 @@ class VectorNorm(Norm):
         """A subgradient."""
 
     def norm(self, vector: Tree) -> Array:
-        return _homogeneous(self.length, vector)
+        return self._homogeneous(self.length, vector)
 
     def dual_norm(self, covector: Tree) -> Array:
-        return _homogeneous(self.steepness, covector)
+        return self._homogeneous(self.steepness, covector)
 
     def maximizer(self, covector: Tree) -> Tree:
-        return _scale_free(self.steepest, covector)
+        return self._scale_free(self.steepest, covector)
 
     def subgradient(self, vector: Tree) -> Tree:
-        return _scale_free(self.slope, vector)
+        return self._scale_free(self.slope, vector)
+
+    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
+        flat, restore = ravel(vector)
+        return restore(self.nearest(flat, radius))
+
+    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
+        flat, restore = ravel(covector)
+        return restore(self.nearest_dual(flat, radius))
+
+    def nearest(self, vector: Array, radius: Any) -> Array:
+        """The projection of a vector on the ball, if it is known."""
+        raise MissingRuleError(f"the projection on the ball of {type(self).__name__} is not known")
+
+    def nearest_dual(self, covector: Array, radius: Any) -> Array:
+        """The same for the dual ball."""
+        raise MissingRuleError(f"the projection on the dual ball of {type(self).__name__} is not known")
+
+    def _homogeneous(self, function: Callable[[Array], Array], tree: Tree) -> Array:
+        vector, _ = ravel(tree)
+        if self._moderate(vector):
+            return function(vector)
+        unit = magnitude(vector)
+        return unit * function(vector / unit)
+
+    def _scale_free(self, function: Callable[[Array], Array], tree: Tree) -> Tree:
+        vector, restore = ravel(tree)
+        if self.directions_compare or self._moderate(vector):
+            return restore(function(vector))
+        return restore(function(vector / magnitude(vector)))
+
+    def _moderate(self, vector: Array) -> bool:
+        """Whether the sums that are taken can neither overflow nor lose digits to underflow as the entries are."""
+        if self.largest_power is None or isinstance(vector, Tracer):
+            return False
+        with np.errstate(over="ignore", under="ignore"):
+            square = np.dot(vector, vector)
+        return moderate(square)
 
 
-def _homogeneous(function: Callable[[Array], Array], tree: Tree) -> Array:
-    vector, _ = ravel(tree)
-    unit = magnitude(vector)
-    return unit * function(vector / unit)
+def moderate(square: Any) -> bool:
+    """Whether a sum of squares is so far from the limits of its dtype that it is as accurate as any."""
+    limits = np.finfo(square.dtype)
+    return bool(limits.tiny**0.5 < square < limits.max**0.5)
 
 
-def _scale_free(function: Callable[[Array], Array], tree: Tree) -> Tree:
-    vector, restore = ravel(tree)
-    return restore(function(vector / magnitude(vector)))
-
+SAMPLED = 4096
+"""The number of entries from which on a sample of them tells where to begin."""
 
 # --- l1, l2, linf, lp -----------------------------------------------------------------------------------------
-
-
-def _signs(x: Array, ties: str) -> Array:
-    """A maximizer of <x, v> over max |v| <= 1; zeros of x are free."""
-    signs = np.sign(x)
-    return np.where((signs == 0) & np.any(x != 0), 1.0, signs) if ties == "vertex" else signs
-
-
-def largest_entries(x: Array, ties: str) -> Array:
-    """A maximizer of <x, v> over sum |v| <= 1; the largest entries share it or the first takes it."""
-    if np.size(x) == 0:
-        return x
-    sizes = np.abs(x)
-    if ties == "vertex":
-        return np.where(np.arange(np.size(x)) == np.argmax(sizes), np.sign(x), 0.0)
-    attained = (sizes == np.max(sizes)) & (sizes > 0)
-    return np.where(attained, np.sign(x), 0.0) / np.maximum(np.sum(attained), 1)
-
-
-def largest(x: Array) -> Array:
-    """The largest |entry|, zero if there is none."""
-    return np.max(np.abs(x)) if np.size(x) else np.zeros(())
 
 
 @registered
@@ -102,6 +124,9 @@ def largest(x: Array) -> Array:
 @frozen(eq=False)
 class L1(VectorNorm):
     """The sum of |entries|."""
+
+    largest_power = 1
+    directions_compare = True
 
     ties: str = "min_norm"
 
@@ -115,7 +140,13 @@ class L1(VectorNorm):
         return largest_entries(covector, self.ties)
 
     def slope(self, vector: Array) -> Array:
-        return _signs(vector, self.ties)
+        return signs(vector, self.ties)
+
+    def nearest(self, vector: Array, radius: Any) -> Array:
+        return nearest_in_l1(vector, radius)
+
+    def nearest_dual(self, covector: Array, radius: Any) -> Array:
+        return np.clip(covector, -radius, radius)
 
     @property
     def traits(self) -> Traits:
@@ -128,6 +159,9 @@ class L1(VectorNorm):
 class LInf(VectorNorm):
     """The largest |entry|."""
 
+    largest_power = 1
+    directions_compare = True
+
     ties: str = "min_norm"
 
     def length(self, vector: Array) -> Array:
@@ -137,10 +171,16 @@ class LInf(VectorNorm):
         return np.sum(np.abs(covector))
 
     def steepest(self, covector: Array) -> Array:
-        return _signs(covector, self.ties)
+        return signs(covector, self.ties)
 
     def slope(self, vector: Array) -> Array:
         return largest_entries(vector, self.ties)
+
+    def nearest(self, vector: Array, radius: Any) -> Array:
+        return np.clip(vector, -radius, radius)
+
+    def nearest_dual(self, covector: Array, radius: Any) -> Array:
+        return nearest_in_l1(covector, radius)
 
     @property
     def traits(self) -> Traits:
@@ -152,6 +192,18 @@ class LInf(VectorNorm):
 @frozen(eq=False)
 class L2(VectorNorm):
     """The Euclidean norm, its own dual; of a matrix, the Frobenius norm."""
+
+    largest_power = 2
+
+    def as_multiple(self, covector: Tree) -> tuple[Array, Tree]:
+        """The covector itself, over its length; without another pass over memory."""
+        leaves = flatten(covector)[0]
+        if leaves and all(not isinstance(x, Tracer) and typeof(x).dtype.kind == "f" for x in leaves):
+            with np.errstate(over="ignore", under="ignore"):
+                square = sum(np.dot(flat, flat) for flat in (np.reshape(x, -1) for x in leaves))
+            if moderate(square):
+                return 1.0 / np.sqrt(square), covector
+        return 1.0, self.maximizer(covector)
 
     def length(self, vector: Array) -> Array:
         return root(np.dot(vector, vector), 2)
@@ -165,9 +217,100 @@ class L2(VectorNorm):
     def slope(self, vector: Array) -> Array:
         return self.steepest(vector)
 
+    def nearest(self, vector: Array, radius: Any) -> Array:
+        unit = magnitude(vector)
+        length = unit * self.length(vector / unit)
+        return np.where(length > radius, radius * self.steepest(vector / unit), vector)
+
+    def nearest_dual(self, covector: Array, radius: Any) -> Array:
+        return self.nearest(covector, radius)
+
     @property
     def traits(self) -> Traits:
         return Traits(smooth=True, strictly_convex=True, absolute=True, unitarily_invariant=True)
+
+
+def nearest_in_l1(x: Array, radius: Any) -> Array:
+    """The nearest vector whose |entries| sum to at most the radius: all are lowered by as much, but not below zero.
+
+    Source: J. Duchi et al., Efficient projections onto the l1-ball (2008), figure 1.
+    """
+    if np.size(x) == 0:
+        return x
+    if isinstance(x, Tracer) or isinstance(radius, Tracer):
+        return _nearest_in_l1_by_sorting(x, radius)
+    sizes = np.abs(x)
+    if not np.sum(sizes) > radius:
+        return x.copy()
+    cut = level(sizes, radius)
+    clipped = np.clip(x, -cut, cut)
+    return np.subtract(x, clipped, out=clipped)
+
+
+def _nearest_in_l1_by_sorting(x: Array, radius: Any) -> Array:
+    """A program that can be differentiated and batched."""
+    sizes = descending(x)
+    excess = (np.cumsum(sizes) - radius) / np.arange(1.0, np.size(x) + 1.0)
+    cut = entry(excess, np.sum(sizes > excess) - 1)
+    return np.sign(x) * np.maximum(np.abs(x) - np.maximum(cut, 0.0), 0.0)
+
+
+def level(sizes: Array, total: Any) -> Array:
+    """The t with sum max(sizes - t, 0) = total, for sizes whose sum is more than that.
+
+    Michelot's method: t is as if all entries were above it; those that are not are left out, until all are. Every t is
+    below the last. Of many entries only those above a guess take part, which a sample of them gives; if the t found is
+    above the guess, those left out are below it. Nothing is sorted.
+
+    Source: C. Michelot, A finite algorithm for finding the projection of a point onto the canonical simplex (1986).
+    """
+    if len(sizes) > SAMPLED:
+        guess = 0.9 * level(sizes[::64].copy(), total / 64)
+        found = _level_of_few(sizes[sizes > guess], total)
+        if found >= guess:
+            return found
+    return _level_of_few(sizes, total)
+
+
+def _level_of_few(sizes: Array, total: Any) -> Array:
+    found, count = -np.inf, -1
+    while len(sizes) not in (count, 0):
+        found, count = (np.sum(sizes) - total) / len(sizes), len(sizes)
+        sizes = sizes[sizes > found]
+    return found
+
+
+@registered
+@final
+@frozen(eq=False)
+class RMS(VectorNorm):
+    """The root of the mean square of the entries: l2 over the root of their number."""
+
+    def length(self, vector: Array) -> Array:
+        return L2().length(vector) / _root_of_size(vector)
+
+    def steepness(self, covector: Array) -> Array:
+        return L2().length(covector) * _root_of_size(covector)
+
+    def steepest(self, covector: Array) -> Array:
+        return L2().steepest(covector) * _root_of_size(covector)
+
+    def slope(self, vector: Array) -> Array:
+        return L2().steepest(vector) / _root_of_size(vector)
+
+    def nearest(self, vector: Array, radius: Any) -> Array:
+        return L2().nearest(vector, radius * _root_of_size(vector))
+
+    def nearest_dual(self, covector: Array, radius: Any) -> Array:
+        return L2().nearest(covector, radius / _root_of_size(covector))
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(smooth=True, strictly_convex=True, absolute=True, unitarily_invariant=True)
+
+
+def _root_of_size(x: Array) -> float:
+    return float(np.sqrt(max(np.size(x), 1)))
 
 
 @registered
@@ -220,6 +363,16 @@ def l2() -> L2:
         array([0.6, 0.8])
     """
     return L2()
+
+
+def rms() -> RMS:
+    """The root of the mean square of the entries, which does not depend on how many there are.
+
+    Example:
+        >>> float(rms().norm(np.array([3.0, -3.0, 3.0, 3.0])))
+        3.0
+    """
+    return RMS()
 
 
 def linf(ties: str = "min_norm") -> LInf:

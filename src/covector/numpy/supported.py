@@ -53,19 +53,28 @@ def supported() -> Mapping[str, Rules]:
     if importlib.util.find_spec("scipy") is not None:
         importlib.import_module("covector.scipy.special")
         importlib.import_module("covector.scipy.linalg")
-    entries = {qualified_name(f): f for f in (*table.ufuncs, *FUNCTIONS)}
-    entries |= dict.fromkeys(THROUGH_OBJECT_ARRAYS, stacked)
-    return MappingProxyType({name: rules_of(entries[name]) for name in sorted(entries)})
+    return MappingProxyType({name: rules_of(function) for name, function in sorted(entries().items())})
+
+
+def entries() -> dict[str, Any]:
+    """The covered functions by name: each NumPy or SciPy function, or what implements it."""
+    found = {qualified_name(f): f for f in (*table.ufuncs, *FUNCTIONS)}
+    return found | dict.fromkeys(THROUGH_OBJECT_ARRAYS, stacked)
 
 
 def rules_of(function: Any) -> Rules:
     """The rules that all primitives behind a NumPy or SciPy function have."""
-    kinds = {type(p) if isinstance(p, Primitive) else p for p in _reached(function)}
+    kinds = primitives_of(function)
     return Rules(
         jvp=all(_has(kind, "jvp") for kind in kinds),
         transpose=all(_has(kind, "jvp") and _transposable(kind) for kind in kinds),
         batching=all(_has(kind, "batch") for kind in kinds),
     )
+
+
+def primitives_of(function: Any) -> set[type[Primitive]]:
+    """The classes of the primitives that a NumPy or SciPy function is made of."""
+    return {type(p) if isinstance(p, Primitive) else p for p in _reached(function)}
 
 
 def _has(kind: type[Primitive], rule: str) -> bool:
@@ -97,6 +106,9 @@ def _referenced(function: Callable[..., Any]) -> Iterator[Any]:
     names = set(_names(function.__code__))
     namespace = function.__globals__
     yield from (namespace[name] for name in names if name in namespace)
+    for module in filter(inspect.ismodule, map(namespace.get, names)):
+        if module.__name__.startswith("covector."):
+            yield from (vars(module)[name] for name in names if name in vars(module))
     for module in (np, np.linalg, np.fft):
         yield from (found for name in names if (found := vars(module).get(name)) in FUNCTIONS)
 

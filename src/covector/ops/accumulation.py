@@ -39,6 +39,9 @@ class CumulativeSum(Linear):
     axis: int
     reverse: bool = False
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return inputs[0].size
+
     def evaluate(self, x: Array) -> Array:
         return _accumulated(np.add, x, self.axis, self.reverse)
 
@@ -114,6 +117,9 @@ class CumulativeLogSumExp(Primitive):
 
     axis: int
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 4 * inputs[0].size
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.logaddexp.accumulate(inputs[0], axis=self.axis)
 
@@ -171,6 +177,9 @@ class Recurrence(Primitive):
 
     axis: int
     reverse: bool = False
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 2 * inputs[1].size
 
     def evaluate(self, *inputs: Array) -> Array:
         a, b = (np.moveaxis(_oriented(x, self.axis, self.reverse), self.axis, 0) for x in inputs)

@@ -22,6 +22,7 @@ from covector.core.broadcasting import BroadcastTo, Linear, Reshape, reduce
 from covector.core.families import SCALARS
 from covector.core.primitive import as_tuple, moved_to_front
 from covector.core.types import Array, ArrayType, Shape, typeof
+from covector.ops.counts import reduced
 
 # --- one array to one array -------------------------------------------------------------------------------
 
@@ -32,6 +33,7 @@ class Permute(Linear):
     """Axis i of the output is axis axes[i] of the input."""
 
     axes: tuple[int, ...]
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         return np.transpose(x, self.axes)
@@ -52,6 +54,9 @@ class Sum(Linear):
     """The sum over the given axes, which are dropped; booleans and small integers become default integers."""
 
     axes: tuple[int, ...]
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return reduced(inputs, outputs)
 
     def evaluate(self, x: Array) -> Array:
         return np.add.reduce(x, axis=self.axes)
@@ -82,6 +87,7 @@ class Flip(Linear):
     """The entries in reverse order along the given axes; its own transpose."""
 
     axes: tuple[int, ...]
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         return np.flip(x, self.axes)
@@ -144,6 +150,7 @@ class Diagonal(Linear):
     """The entries x[..., i, i + offset] of the last two axes."""
 
     offset: int = 0
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         return np.diagonal(x, self.offset, -2, -1)
@@ -230,6 +237,7 @@ class Split(Linear):
 
     axis: int
     sizes: tuple[int, ...]
+    view = True
 
     def evaluate(self, x: Array) -> tuple[Array, ...]:
         whole = (slice(None),) * self.axis
@@ -283,6 +291,7 @@ class Unstack(Linear):
     """The slices along an axis, of which there is at least one."""
 
     axis: int
+    view = True
 
     def evaluate(self, x: Array) -> tuple[Array, ...]:
         return tuple(np.moveaxis(x, self.axis, 0) if self.axis else x)

@@ -90,6 +90,7 @@ class Round(LocallyConstant):
     """The entries rounded to a number of decimals, halves to even."""
 
     decimals: int = 0
+    view = True
 
     def ufunc(self, x: Array) -> Array:
         """`np.round`."""

@@ -15,6 +15,7 @@ only product there is. `evaluate` finds, once for given labels, the call of `np.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import Any, final
@@ -43,6 +44,12 @@ class Contract(Bilinear):
     left: Labels
     right: Labels
     out: Labels
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        """A multiplication for each combination of labels, and one addition less than these for each entry."""
+        sizes = dict(zip(self.left, inputs[0].shape, strict=True)) | dict(zip(self.right, inputs[1].shape, strict=True))
+        products = math.prod(sizes.values())
+        return products + max(products - outputs[0].size, 0)
 
     @property
     def signature(self) -> str:

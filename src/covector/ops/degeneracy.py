@@ -73,6 +73,7 @@ class Degenerate(Linear):
 
     situation: str
     cotangent: bool = False
+    view = True
 
     def evaluate(self, *inputs: Array) -> Array:
         x, masked = inputs

@@ -22,6 +22,7 @@ from covector.core.broadcasting import Reshape, reduce
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import NonlinearError
+from covector.ops.counts import of_matrices
 from covector.ops.linalg_solve import INVERSE
 from covector.ops.matrices import (
     aligned_stacks,
@@ -40,6 +41,9 @@ class Determinant(Primitive):
     """det A; derivative tr(adj(A) dA)."""
 
     __slots__ = ()
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=2 / 3)
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.det(inputs[0])
@@ -60,6 +64,9 @@ class SignAndLogDeterminant(Primitive):
     """(det A / |det A|, ln |det A|); with t = tr(A^-1 dA), the derivatives are i Im(t) times the sign, and Re t."""
 
     __slots__ = ()
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=2 / 3)
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array]:
         sign, logarithm = np.linalg.slogdet(inputs[0])
@@ -88,6 +95,9 @@ class Adjugate(Primitive):
 
     __slots__ = ()
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], wide=16.0, cubed=8.0)
+
     def evaluate(self, *inputs: Array) -> Array:
         (a,) = inputs
         inverse = _accurate_inverse(a)
@@ -113,6 +123,9 @@ class AdjugateChange(Primitive):
     """The derivative of adj at A in the direction E, det(A) (tr(X E) X - X E X) with X = A^-1; linear in E."""
 
     __slots__ = ()
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], wide=20.0, cubed=8.0)
 
     def evaluate(self, *inputs: Array) -> Array:
         a, e = inputs

@@ -21,6 +21,7 @@ from attrs import frozen
 
 from covector.core.broadcasting import Cast, Linear
 from covector.core.types import Array, ArrayType, typeof
+from covector.ops.counts import fourier
 from covector.ops.indexing import WHOLE, PutSlice, Slice
 from covector.ops.parts import CONJUGATE, real_dtype
 
@@ -38,6 +39,9 @@ class FourierTransform(Linear):
     axes: tuple[int, ...]
     inverse: bool = False
     norm: Normalization = "backward"
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return fourier(inputs[0].shape, self.axes, inputs[0].dtype.kind != "c")
 
     def evaluate(self, x: Array) -> Array:
         transform = np.fft.ifftn if self.inverse else np.fft.fftn
@@ -61,6 +65,9 @@ class RealFourierTransform(Linear):
 
     axis: int
     norm: Normalization = "backward"
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return fourier(inputs[0].shape, (self.axis,), real=True)
 
     def evaluate(self, x: Array) -> Array:
         return np.fft.rfft(x, axis=self.axis, norm=self.norm)
@@ -89,6 +96,9 @@ class InverseRealFourierTransform(Linear):
     axis: int
     length: int
     norm: Normalization = "backward"
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return fourier(outputs[0].shape, (self.axis,), real=True)
 
     def evaluate(self, x: Array) -> Array:
         return np.fft.irfft(x, self.length, self.axis, self.norm)

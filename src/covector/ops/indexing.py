@@ -77,6 +77,7 @@ class Slice(Linear):
     accumulates = True
 
     key: Key = field(repr=shown)
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         if type(x) in PYTHON_DTYPES:
@@ -212,6 +213,9 @@ class ScatterAdd(Linear):
     shape: Shape
     start: int = 0
     unique: bool = False
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 0 if self.unique else inputs[0].size
 
     def evaluate(self, *inputs: Array) -> Array:
         x, *indices = inputs

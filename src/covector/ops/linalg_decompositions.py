@@ -27,6 +27,7 @@ from covector.core.primitive import Deferred, Primitive
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.axes import Concatenate, Sum
 from covector.ops.comparison import PiecewiseConstant
+from covector.ops.counts import of_matrices
 from covector.ops.degeneracy import DEPENDENT, Degenerate, over_gaps
 from covector.ops.indexing import WHOLE, PutSlice
 from covector.ops.linalg_solve import INVERSE, SOLVE, TriangularSolve
@@ -69,6 +70,9 @@ class Cholesky(Decomposition):
 
     __slots__ = ()
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=1 / 3)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.cholesky(inputs[0])
 
@@ -105,6 +109,9 @@ class HermitianEigen(Decomposition):
 
     lower: bool
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=9.0)
+
     def evaluate(self, *inputs: Array) -> tuple[Array, Array]:
         w, v = np.linalg.eigh(inputs[0], "L" if self.lower else "U")
         return w, v
@@ -135,6 +142,9 @@ class HermitianEigenvalues(Decomposition):
 
     lower: bool
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=4 / 3)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.eigvalsh(inputs[0], "L" if self.lower else "U")
 
@@ -157,6 +167,9 @@ class Eigen(Decomposition):
     """
 
     __slots__ = ()
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=25.0)
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array]:
         dtype = _complex_dtype(inputs[0].dtype)
@@ -226,6 +239,9 @@ class Eigenvalues(Decomposition):
 
     __slots__ = ()
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=10.0)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.eigvals(inputs[0]).astype(_complex_dtype(inputs[0].dtype))
 
@@ -258,6 +274,9 @@ class SingularValueDecomposition(Decomposition):
     """Orthonormal U, descending s and orthonormal V^H with A = U diag(s) V^H; U and V square if `full`."""
 
     full: bool
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], wide=14.0, cubed=8.0)
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array, Array]:
         u, s, vh = np.linalg.svd(inputs[0], full_matrices=self.full)
@@ -345,6 +364,9 @@ class SingularValues(Decomposition):
 
     __slots__ = ()
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], wide=4.0, cubed=-4 / 3)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.svd(inputs[0], compute_uv=False)
 
@@ -369,6 +391,9 @@ class QR(Decomposition):
     """Orthonormal Q and upper triangular R with A = Q R; Q square if `complete`, else of min(m, n) columns."""
 
     complete: bool
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], wide=4.0, cubed=-4 / 3)
 
     def evaluate(self, *inputs: Array) -> tuple[Array, Array]:
         q, r = np.linalg.qr(inputs[0], "complete" if self.complete else "reduced")

@@ -24,6 +24,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import NonlinearError
 from covector.ops.axes import Flip
 from covector.ops.contraction import diagonal_sums
+from covector.ops.counts import of_matrices
 from covector.ops.indexing import PutSlice, Slice, moved_axis
 from covector.ops.matrices import (
     LOWER,
@@ -99,6 +100,10 @@ class Solve(LinearSolve):
 
     __slots__ = ()
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        """2/3 n**3 for the factors, 2 n**2 for each column."""
+        return of_matrices(inputs[0], cubed=2 / 3) + 2 * inputs[0].shape[-1] * outputs[0].size
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.solve(*inputs)
 
@@ -116,6 +121,9 @@ class TriangularSolve(LinearSolve):
 
     lower: bool
     unit: bool = False
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return inputs[0].shape[-1] * outputs[0].size
 
     def evaluate(self, *inputs: Array) -> Array:
         a, b = inputs
@@ -146,6 +154,9 @@ class BandedSolve(LinearSolve):
 
     lower: int
     upper: int
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 2 * (self.lower + self.upper + 1) * outputs[0].size
 
     def evaluate(self, *inputs: Array) -> Array:
         return over_stack(self._solve, self.output_type(*map(typeof, inputs)), *inputs)
@@ -208,6 +219,9 @@ class Inverse(Primitive):
 
     __slots__ = ()
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], cubed=2.0)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.inv(inputs[0])
 
@@ -228,6 +242,9 @@ class PseudoInverse(Primitive):
     """The Moore-Penrose inverse, with singular values of at most `rtol` times the largest as zeros."""
 
     rtol: float
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return of_matrices(inputs[0], wide=16.0, cubed=8.0)
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.linalg.pinv(inputs[0], self.rtol)

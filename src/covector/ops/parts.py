@@ -30,6 +30,7 @@ class RealPart(Linear):
     """Re z."""
 
     __slots__ = ()
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         return np.real(x)
@@ -49,6 +50,7 @@ class ImaginaryPart(Linear):
     """Im z; its transpose multiplies by -i."""
 
     __slots__ = ()
+    view = True
 
     def evaluate(self, x: Array) -> Array:
         return np.imag(x)

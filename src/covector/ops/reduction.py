@@ -23,6 +23,7 @@ from covector.ops.accumulation import CumulativeProduct, Recurrence, Shift, excl
 from covector.ops.axes import Sum
 from covector.ops.comparison import SAME, PiecewiseConstant
 from covector.ops.contraction import contract
+from covector.ops.counts import reduced
 from covector.ops.parts import real_dtype
 
 # --- extremes ---------------------------------------------------------------------------------------------
@@ -35,6 +36,9 @@ class Extremum(Primitive):
 
     ufunc: Any = field(repr=lambda ufunc: ufunc.__name__)
     axes: tuple[int, ...]
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return reduced(inputs, outputs)
 
     def evaluate(self, *inputs: Array) -> Array:
         return self.ufunc.reduce(inputs[0], axis=self.axes)
@@ -87,6 +91,9 @@ class Product(Primitive):
 
     axis: int
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return reduced(inputs, outputs)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.multiply.reduce(inputs[0], axis=self.axis)
 
@@ -109,6 +116,9 @@ class ProductOfOthers(Primitive):
     """For each entry the product of the others along an axis: of those before it and those after it."""
 
     axis: int
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 2 * inputs[0].size
 
     def evaluate(self, *inputs: Array) -> Array:
         """By division where nothing is zero and nothing overflows."""
@@ -159,6 +169,9 @@ class Variance(Primitive):
     axes: tuple[int, ...]
     ddof: float = 0.0
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 4 * inputs[0].size
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.var(inputs[0], axis=self.axes, ddof=self.ddof)
 
@@ -189,6 +202,9 @@ class LogSumExp(Primitive):
 
     axes: tuple[int, ...]
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 4 * inputs[0].size
+
     def evaluate(self, *inputs: Array) -> Array:
         (x,) = inputs
         largest = np.maximum.reduce(np.real(x), axis=self.axes, keepdims=True, initial=-np.inf)
@@ -216,6 +232,9 @@ class Softmax(Primitive):
     """exp x / sum exp x over the given axes; infinite entries share equally, as equal ones do."""
 
     axes: tuple[int, ...]
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 5 * inputs[0].size
 
     def evaluate(self, *inputs: Array) -> Array:
         (x,) = inputs

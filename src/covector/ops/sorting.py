@@ -20,6 +20,7 @@ from covector.core.broadcasting import Linear
 from covector.core.primitive import Primitive, moved_to_front
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.comparison import PiecewiseConstant
+from covector.ops.counts import sorting
 
 # --- sorting ----------------------------------------------------------------------------------------------
 
@@ -30,6 +31,9 @@ class Sort(Primitive):
     """The entries along an axis in increasing order, NaN last."""
 
     axis: int
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return sorting(inputs[0], self.axis)
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.sort(inputs[0], axis=self.axis)
@@ -109,6 +113,9 @@ class TieMean(Linear):
 
     axis: int
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return 2 * inputs[0].size
+
     def evaluate(self, *inputs: Array) -> Array:
         x, starts = inputs
         if starts.all():
@@ -161,6 +168,9 @@ class ArgSort(PiecewiseConstant):
 
     axis: int
 
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return sorting(inputs[0], self.axis)
+
     def evaluate(self, *inputs: Array) -> Array:
         return np.argsort(inputs[0], axis=self.axis, kind="stable")
 
@@ -195,6 +205,9 @@ class LexSort(PiecewiseConstant):
     """The indices that sort by several keys, stacked along the first axis, the last of which decides first."""
 
     axis: int
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        return sorting(inputs[0], self.axis + 1)
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.lexsort(inputs[0], axis=self.axis)

@@ -4,7 +4,7 @@
     >>> from covector.optimize import armijo, steepest_descent
     >>> result = minimize(lambda x: np.sum((x - 1.0) ** 2), np.zeros(3), steepest_descent("l2", armijo()))
     >>> result.x, result.message
-    (array([1., 1., 1.]), 'the dual norm of the gradient is at most tol')
+    (array([1., 1., 1.]), 'the dual norm of the gradient (with a radius, the duality gap) is at most tol')
 """
 
 from __future__ import annotations
@@ -14,69 +14,17 @@ from functools import partial
 from typing import Any, final
 
 import numpy as np
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from covector.errors import ArgumentError
-from covector.norms.layout import combined
-from covector.optimize.steepest_descent import DescentState, SteepestDescent
+from covector.optimize.arithmetic import all_finite, as_arrays, mixture
+from covector.optimize.norm_rules import DescentState
+from covector.optimize.progress import progress_bar
+from covector.optimize.result import MinimizeResult, Record
+from covector.optimize.steepest_descent import Aim, Optimizer
 from covector.transforms.gradient import value_and_grad
 from covector.transforms.jacobian import hvp
 from covector.trees import Tree, flatten, map_leaves
-
-MESSAGES = {
-    0: "the dual norm of the gradient is at most tol",
-    1: "max_iterations were made",
-    2: "the step rule found no step that lowers the function",
-    3: "the value or the gradient is not finite",
-    4: "the callback asked to stop",
-}
-
-
-@final
-@frozen
-class Record:
-    """One iteration: its number, the function's value, what is to become zero, and the evaluations so far."""
-
-    iteration: int
-    value: float
-    measure: float
-    evaluations: int
-
-
-@final
-@frozen(eq=False)
-class MinimizeResult:
-    """Where a minimization ended, under the names that SciPy's `OptimizeResult` uses; `result["x"]` works too.
-
-    `measure` is the dual norm of the gradient (with a radius, the duality gap), `history` has a `Record` for each
-    iteration, and `state` lets `minimize` go on from here.
-    """
-
-    x: Tree
-    fun: float
-    jac: Tree = field(repr=False)
-    measure: float
-    nit: int
-    nfev: int
-    njev: int
-    status: int
-    history: tuple[Record, ...] = field(repr=False)
-    state: DescentState = field(repr=False)
-
-    @property
-    def success(self) -> bool:
-        """Whether the tolerance was reached."""
-        return self.status == 0
-
-    @property
-    def message(self) -> str:
-        """Why it ended."""
-        return MESSAGES[self.status]
-
-    def __getitem__(self, name: str) -> Any:
-        if name.startswith("_") or not hasattr(self, name):
-            raise KeyError(name)
-        return getattr(self, name)
 
 
 @final
@@ -91,14 +39,82 @@ class _Counted:
         return self.function(params)
 
 
+@final
+@frozen(eq=False)
+class _Point:
+    """One iteration: its parameters, the state before its step, and all that was computed there."""
+
+    params: Tree
+    state: DescentState
+    gradient: Tree
+    record: Record
+    aim: Aim | None
+    """None if the value or the gradient is not finite."""
+
+
+@final
+@define(eq=False)
+class _Run:
+    """A minimization under way.
+
+    An interrupt may come anywhere. `point` is set last, when all of an iteration is known, and counts.
+    """
+
+    function: _Counted
+    optimizer: Optimizer
+    keep_path: bool
+    point: _Point | None = None
+    history: list[Record] = field(factory=list)
+    path: list[Tree] = field(factory=list)
+
+    def evaluate(self, params: Tree, state: DescentState) -> _Point:
+        """The function and the aim at these parameters, which become the current point."""
+        value, gradient = value_and_grad(self.function)(params)
+        aim, measure = None, np.nan
+        if np.isfinite(value) and all_finite(gradient):
+            aim = self.optimizer.aim(gradient, state, params, self.product(params))
+            measure = float(self.optimizer.measure(aim))
+        record = Record(len(self.history), float(value), measure, self.function.calls)
+        self.history.append(record)
+        if self.keep_path:
+            self.path.append(params)
+        self.point = _Point(params, state, gradient, record, aim)
+        return self.point
+
+    def product(self, params: Tree) -> Callable[[Tree], Tree]:
+        """Hessian products at the parameters."""
+        return partial(_hessian_product, self.function.function, params)
+
+    def advance(self, point: _Point) -> _Point | None:
+        """The point that a step from this one leads to; None if it leads nowhere."""
+        assert point.aim is not None
+        updates, state = self.optimizer.move(
+            point.aim, value=point.record.value, function=self.function, product=self.product(point.params)
+        )
+        moved = mixture((1.0, point.params), (1.0, updates))
+        return None if _same(moved, point.params) else self.evaluate(moved, state)
+
+    def result(self, status: int) -> MinimizeResult:
+        """What is known at the current point."""
+        assert self.point is not None
+        point, count = self.point, self.point.record.iteration + 1
+        return MinimizeResult(
+            x=point.params, fun=point.record.value, jac=point.gradient, measure=point.record.measure, nit=count - 1,
+            nfev=self.function.calls, njev=count, status=status, history=tuple(self.history[:count]), state=point.state,
+            norm=None if point.aim is None else point.aim.norm, path=tuple(self.path[:count]),
+        )  # fmt: skip
+
+
 def minimize(
     function: Callable[[Tree], Any],
     x0: Tree,
-    optimizer: SteepestDescent,
+    optimizer: Optimizer,
     tol: float = 1e-8,
     max_iterations: int = 1000,
     callback: Callable[[Tree, Record], Any] | None = None,
+    progress: bool = True,
     state: DescentState | None = None,
+    keep_path: bool = False,
 ) -> MinimizeResult:
     """Minimizes a function of an array or a tree of arrays.
 
@@ -109,7 +125,11 @@ def minimize(
         tol: the dual norm of the gradient at which to stop; with a radius, the duality gap.
         max_iterations: the number of steps at which to stop.
         callback: called as callback(x, record) before each step; stops if what it returns is true.
-        state: the `state` of an earlier result, to go on from its `x`.
+        progress: show a progress bar on a terminal or in a notebook, if tqdm or rich is installed.
+        state: the `state` of an earlier result, to go on from its `x`: the iterates are those of one long run.
+        keep_path: keep the parameters of each iteration in `result.path`, to be drawn by `result.plot_path()`.
+
+    A KeyboardInterrupt (Ctrl-C) ends it with the result so far, from which it can go on in the same way.
 
     Raises ArgumentError for a tolerance or number of iterations that is negative.
 
@@ -123,43 +143,37 @@ def minimize(
     """
     if not tol >= 0 or max_iterations < 0:
         raise ArgumentError(f"tol and max_iterations must not be negative; found {tol!r} and {max_iterations!r}")
-    counted = _Counted(function)
-    derivative = value_and_grad(counted)
-    params = map_leaves(_floating, x0)
-    state = optimizer.init(params) if state is None else state
-    history: list[Record] = []
-    while True:
-        value, gradient = derivative(params)
-        finite = _all_finite(value, gradient)
-        measure = float(optimizer.measure(gradient, params)) if finite else np.nan
-        history.append(Record(len(history), float(value), measure, counted.calls))
-        status = _status(history[-1], finite, tol, max_iterations, params, callback)
-        if status is None:
-            product = partial(_hessian_product, function, params)
-            updates, state = optimizer.update(
-                gradient, state, params, value=value, function=counted, product=product
-            )
-            moved = combined((1.0, params), (1.0, updates))
-            status = 2 if _same(moved, params) else None
-            params = params if status == 2 else moved
-        if status is not None:
-            return MinimizeResult(
-                params, float(value), gradient, measure, len(history) - 1, counted.calls, len(history), status,
-                tuple(history), state,
-            )  # fmt: skip
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentError(f"minimize needs an optimizer, such as steepest_descent('l2', 0.1); found {optimizer!r}")
+    run = _Run(_Counted(function), optimizer, keep_path)
+    params = map_leaves(_floating, as_arrays(x0, "x0"))
+    try:
+        with progress_bar(progress, max_iterations) as show:
+            point = run.evaluate(params, optimizer.init(params) if state is None else state)
+            while (status := _status(point, tol, max_iterations, callback)) is None:
+                show(point.record.iteration, point.record.value, point.record.measure)
+                following = run.advance(point)
+                if following is None:
+                    return run.result(2)
+                point = following
+    except KeyboardInterrupt:
+        if run.point is None:
+            raise
+        status = 5
+    return run.result(status)
 
 
 def _status(
-    record: Record, finite: bool, tol: float, most: int, params: Tree, callback: Callable[[Tree, Record], Any] | None
+    point: _Point, tol: float, most: int, callback: Callable[[Tree, Record], Any] | None
 ) -> int | None:
     """Why to stop here, or None."""
-    if not finite:
+    if point.aim is None:
         return 3
-    if callback is not None and callback(params, record):
+    if callback is not None and callback(point.params, point.record):
         return 4
-    if record.measure <= tol:
+    if point.record.measure <= tol:
         return 0
-    return 1 if record.iteration >= most else None
+    return 1 if point.record.iteration >= most else None
 
 
 def _hessian_product(function: Callable[[Tree], Any], params: Tree, vector: Tree) -> Tree:
@@ -170,10 +184,6 @@ def _floating(x: Any) -> Any:
     x = np.asarray(x)
     x = x if x.dtype.kind == "f" else x.astype(float)
     return x if x.ndim else x[()]
-
-
-def _all_finite(value: Any, gradient: Tree) -> bool:
-    return bool(np.isfinite(value)) and all(bool(np.all(np.isfinite(x))) for x in flatten(gradient)[0])
 
 
 def _same(first: Tree, second: Tree) -> bool:

@@ -5,76 +5,141 @@ along, and the next m.
 
 | rule | m next | u |
 |---|---|---|
-| `ema(b)` | b m + (1 - b) g | m next |
+| `ema(b)` | b m + (1 - b) g | m next; with `debiased`, m next / (1 - b^k) after k gradients |
 | `heavy_ball(b)` | b m + g | m next |
 | `nesterov(b)` | b m + g | g + b (m next) |
 | `lion(b1, b2)` | b2 m + (1 - b2) g | b1 m + (1 - b1) g |
+| `error_feedback(b, N)` | u - (1 - b) J(u), J the duality map of the norm N | m + g |
 
     >>> import numpy as np
-    >>> nesterov(0.5).apply(np.array([4.0]), np.array([2.0]))
+    >>> nesterov(0.5).apply(np.array([4.0]), np.array([2.0]), count=1)
     (array([6.5]), array([5.]))
 """
 
 from __future__ import annotations
 
-from typing import final
+from abc import ABC, abstractmethod
+from typing import Any, final
 
+import numpy as np
 from attrs import frozen
 
+from covector.core.interpreter import Tracer
+from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
-from covector.norms.layout import combined
-from covector.trees import Tree
+from covector.norms.define import as_norm
+from covector.norms.norm import Norm
+from covector.optimize.arithmetic import mixture
+from covector.trees import Tree, map_leaves
+
+
+class Momentum(ABC):
+    """From the gradient and a memory: the covector to descend along, and the next memory."""
+
+    @abstractmethod
+    def apply(self, gradient: Tree, memory: Tree, count: Array) -> tuple[Tree, Tree]:
+        """The covector to descend along, and the next memory; `count` gradients have come before."""
 
 
 @final
 @frozen
-class Momentum:
-    """m next = keep m + add g; u = mix m + share g (with the old m)."""
+class Averaged(Momentum):
+    """m next = keep m + add g; u = mix m + share g (with the old m), over 1 - keep^(count + 1) if debiased."""
 
-    keep: float
-    add: float
-    mix: float
-    share: float
+    keep: Any
+    add: Any
+    mix: Any
+    share: Any
+    debiased: bool = False
 
-    def apply(self, gradient: Tree, memory: Tree) -> tuple[Tree, Tree]:
-        """The covector to descend along, and the next memory."""
-        return (
-            combined((self.share, gradient), (self.mix, memory)),
-            combined((self.add, gradient), (self.keep, memory)),
-        )
+    def apply(self, gradient: Tree, memory: Tree, count: Array) -> tuple[Tree, Tree]:
+        weight = 1.0 / (1.0 - self.keep ** (count + 1.0)) if self.debiased else 1.0
+        after = mixture((self.add, gradient), (self.keep, memory))
+        if not self.debiased and self.mix is self.keep and self.share is self.add:
+            return after, after  # u is the next m: no need to compute it twice
+        return mixture((self.share * weight, gradient), (self.mix * weight, memory)), after
 
 
-def ema(beta: float) -> Momentum:
-    """The exponential moving average of gradients."""
+@final
+@frozen
+class ErrorFeedback(Momentum):
+    """What a direction leaves out of the covector is remembered whole, what it takes is kept in part."""
+
+    beta: Any
+    norm: Norm
+
+    def apply(self, gradient: Tree, memory: Tree, count: Array) -> tuple[Tree, Tree]:
+        covector = mixture((1.0, gradient), (1.0, memory))
+        return covector, mixture((1.0, covector), (self.beta - 1.0, self.norm.duality_map(covector)))
+
+
+def zeros_of(params: Tree) -> Tree:
+    """Zeros of the shapes of the parameters, and of their dtypes where those are floating-point numbers."""
+    return map_leaves(_zeros, params)
+
+
+def _zeros(x: Any) -> Any:
+    dtype = typeof(x).dtype
+    zeros = np.zeros_like(x, dtype=dtype if dtype.kind == "f" else float)
+    return zeros if np.ndim(zeros) else zeros[()]
+
+
+def ema(beta: Any, debiased: bool = False) -> Averaged:
+    """The exponential moving average of gradients.
+
+    Args:
+        beta: the weight of the past.
+        debiased: divide by the sum of the weights so far, 1 - beta^k, since the average begins at zero.
+    """
     _check(beta)
-    return Momentum(keep=beta, add=1.0 - beta, mix=beta, share=1.0 - beta)
+    rest = 1.0 - beta
+    return Averaged(keep=beta, add=rest, mix=beta, share=rest, debiased=debiased)
 
 
-def heavy_ball(beta: float) -> Momentum:
+def heavy_ball(beta: Any) -> Averaged:
     """The discounted sum of gradients.
 
     Source: B. Polyak, Some methods of speeding up the convergence of iteration methods (1964).
     """
     _check(beta)
-    return Momentum(keep=beta, add=1.0, mix=beta, share=1.0)
+    one = 1.0
+    return Averaged(keep=beta, add=one, mix=beta, share=one)
 
 
-def nesterov(beta: float) -> Momentum:
-    """The discounted sum of gradients as it will be after the next one, if that is like this one."""
+def nesterov(beta: Any) -> Averaged:
+    """The discounted sum of gradients as it will be after the next one, if that is like this one.
+
+    Source: Y. Nesterov (1983), in the form of I. Sutskever et al., On the importance of initialization and momentum in
+    deep learning (2013).
+    """
     _check(beta)
-    return Momentum(keep=beta, add=1.0, mix=beta * beta, share=1.0 + beta)
+    return Averaged(keep=beta, add=1.0, mix=beta * beta, share=1.0 + beta)
 
 
-def lion(beta1: float, beta2: float) -> Momentum:
+def lion(beta1: Any, beta2: Any) -> Averaged:
     """One average to descend along, a slower one to remember.
 
     Source: X. Chen et al., Symbolic discovery of optimization algorithms (2023).
     """
     _check(beta1)
     _check(beta2)
-    return Momentum(keep=beta2, add=1.0 - beta2, mix=beta1, share=1.0 - beta1)
+    return Averaged(keep=beta2, add=1.0 - beta2, mix=beta1, share=1.0 - beta1)
 
 
-def _check(beta: float) -> None:
-    if not 0 <= beta < 1:
+def error_feedback(beta: Any, norm: Any) -> ErrorFeedback:
+    """The sum of gradients, from which the part a direction makes use of is taken away.
+
+    Args:
+        beta: the part of it that stays.
+        norm: its duality map J says what a direction makes use of. For the k-support norm (of singular values) J keeps
+            the k largest entries (singular values).
+
+    Source: K. Ahn et al., Dion: distributed orthonormalized updates (2025), algorithm 1.
+    """
+    _check(beta)
+    return ErrorFeedback(beta, as_norm(norm))
+
+
+def _check(beta: Any) -> None:
+    if not isinstance(beta, Tracer) and not 0 <= beta < 1:
         raise ArgumentError(f"a momentum coefficient must be in [0, 1); found {beta!r}")

@@ -1,17 +1,20 @@
-"""Known optimizers, each a norm and a step: nothing here but calls of `steepest_descent`.
+"""Known optimizers whose norm does not change: nothing here but calls of `steepest_descent`.
 
 | optimizer | norm | mode and step |
 |---|---|---|
 | `gradient_descent` | l2 | dual, constant |
 | `normalized_gradient` | l2 | unit, constant |
 | `sign_descent`, `signum` | linf | unit; moving average |
-| `coordinate_descent` (Gauss-Southwell) | l1, or weighted by root L_i | dual, 1/L |
+| `coordinate_descent` (Gauss-Southwell) | l1, or weighted by root L_i | 1/L |
+| `block_descent` | l1 of the l2 norms of blocks | 1/L |
 | `top_k_sign` | max(linf, l1 / k) | unit |
-| `newton` | sqrt(v^T H v) with the Hessian at x | dual, 1 |
 | `sobolev_descent` | H1 | dual |
 | `lion` | linf | unit; two moving averages, weight decay |
-| `muon` | largest spectral norm of the weights | unit; Nesterov momentum, weight decay |
 | `frank_wolfe` | any | radius, 2 / (count + 2) |
+| `kaczmarz` | any | (f - 0) / dual_norm(g), for one equation after the other |
+| `cauchy_point` | any | to the minimum of the second-order model in a trust region |
+
+Those whose norm changes are in `covector.optimize.preconditioned`, those for trees of weights in `layerwise`.
 
     >>> import numpy as np
     >>> optimizer = sign_descent(0.1)
@@ -21,24 +24,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from covector.core.types import Array
-from covector.norms.define import per_leaf
+from covector.norms.define import blockwise, per_leaf
 from covector.norms.maps import Diagonal
-from covector.norms.matrices import muon_norm
-from covector.norms.norm import Norm
+from covector.norms.norm import Norm, positive
 from covector.norms.ordered import sparse_sign
-from covector.norms.quadratic import quadratic, sobolev
+from covector.norms.quadratic import sobolev
 from covector.norms.vectors import l1, l2, linf
-from covector.optimize.momentum import ema, heavy_ball, nesterov
+from covector.optimize.line_search import TrustRegion, trust_region
+from covector.optimize.momentum import ema, heavy_ball
 from covector.optimize.momentum import lion as lion_momentum
-from covector.optimize.steepest_descent import SteepestDescent, steepest_descent, varying
-from covector.optimize.steps import harmonic, inverse_lipschitz
-from covector.transforms.jacobian import hessian
+from covector.optimize.steepest_descent import SteepestDescent, steepest_descent
+from covector.optimize.steps import harmonic, inverse_lipschitz, polyak
 
 
 def gradient_descent(step: Any, beta: float | None = None) -> SteepestDescent:
@@ -78,28 +78,32 @@ def coordinate_descent(lipschitz: Any) -> SteepestDescent:
     """
     if np.ndim(lipschitz) == 0:
         return steepest_descent(l1(ties="vertex"), inverse_lipschitz(lipschitz))
-    return steepest_descent(l1(ties="vertex") @ Diagonal(np.sqrt(lipschitz)), inverse_lipschitz(1.0))
+    weights = np.sqrt(positive(lipschitz, "the Lipschitz constants"))
+    return steepest_descent(l1(ties="vertex") @ Diagonal(weights), inverse_lipschitz(1.0))
+
+
+def block_descent(lipschitz: Any, axes: Any = None) -> SteepestDescent:
+    """x_j next = x_j - g_j / L for the block j with the largest |g_j| (l2).
+
+    Args:
+        lipschitz: L, the largest Lipschitz constant of a partial gradient along its own block; or an array of all L_j,
+            and then j has the largest |g_j| / sqrt(L_j) and the step is g_j / L_j.
+        axes: the axes that a block of an array spans; None if the blocks are the leaves of a tree.
+
+    Source: Y. Nesterov, Efficiency of coordinate descent methods on huge-scale optimization problems (2012), with the
+    greedy rule of J. Nutini et al., Let's make block coordinate descent converge faster (2022).
+    """
+    outer: Norm = l1(ties="vertex")
+    bound = lipschitz
+    if np.ndim(lipschitz) != 0:
+        outer, bound = outer @ Diagonal(np.sqrt(positive(lipschitz, "the Lipschitz constants"))), 1.0
+    norm = per_leaf(l2(), outer) if axes is None else blockwise(l2(), outer, axes)
+    return steepest_descent(norm, inverse_lipschitz(bound))
 
 
 def top_k_sign(k: int, step: Any) -> SteepestDescent:
     """x next = x - step * sign(g) on the k largest |g_i|."""
     return steepest_descent(sparse_sign(k), step)
-
-
-def newton(function: Callable[[Array], Any], damping: float = 0.0, step: Any = 1.0) -> SteepestDescent:
-    """x next = x - step * (H + damping)^-1 g, for a function of one vector whose Hessian H is positive definite.
-
-    Args:
-        function: the function that is minimized; its Hessian is taken by `covector.hessian`.
-        damping: a multiple of the identity to add (Levenberg, Marquardt).
-        step: 1, or `armijo()` to be safe far from the minimum.
-    """
-    second = hessian(function)
-
-    def norm_at(x: Array) -> Norm:
-        return quadratic(second(x) + damping * np.eye(np.size(x)))
-
-    return steepest_descent(varying(norm_at), step, mode="dual")
 
 
 def sobolev_descent(step: Any, alpha: float = 1.0, boundary: str = "neumann") -> SteepestDescent:
@@ -118,18 +122,6 @@ def lion(step: Any = 1e-4, beta1: float = 0.9, beta2: float = 0.99, weight_decay
     return steepest_descent(linf(), step, momentum=lion_momentum(beta1, beta2), weight_decay=weight_decay)
 
 
-def muon(step: Any = 0.02, beta: float = 0.95, weight_decay: float = 0.0) -> SteepestDescent:
-    """Every weight matrix moves by step * sqrt(max(1, rows / columns)) U V^T, of the Nesterov momentum U S V^T.
-
-    The polar factor U V^T is exact, where the published algorithm takes five Newton-Schulz steps towards it. The
-    parameters are a tree of matrices; give other leaves a norm of their own with `covector.norms.tree`.
-
-    Source: K. Jordan et al., Muon: an optimizer for hidden layers in neural networks (2024).
-    """
-    norm = per_leaf(muon_norm(), linf())
-    return steepest_descent(norm, step, momentum=nesterov(beta), weight_decay=weight_decay)
-
-
 def frank_wolfe(norm: Any, radius: float, step: Any = None) -> SteepestDescent:
     """x next = (1 - t) x + t radius lmo(g): stays in the ball, and its `measure` bounds f - f_min.
 
@@ -141,3 +133,32 @@ def frank_wolfe(norm: Any, radius: float, step: Any = None) -> SteepestDescent:
     Source: M. Frank and P. Wolfe, An algorithm for quadratic programming (1956).
     """
     return steepest_descent(norm, harmonic() if step is None else step, radius=radius)
+
+
+def kaczmarz(norm: Any = "l2") -> SteepestDescent:
+    """x next = x - (a.x - b) / dual_norm(a) * maximizer(a): the nearest point, in the norm, where a.x = b.
+
+    Each update takes one equation: the function |a.x - b|, its value, and its gradient sign(a.x - b) a. It is Polyak's
+    step to the minimum zero.
+
+    Source: S. Kaczmarz, Angenaeherte Aufloesung von Systemen linearer Gleichungen (1937).
+
+    Example:
+        >>> a, b, x = np.array([3.0, 4.0]), 10.0, np.zeros(2)
+        >>> optimizer, residual = kaczmarz(), a @ x - b
+        >>> x + optimizer.update(np.sign(residual) * a, optimizer.init(x), x, value=np.abs(residual))[0]
+        array([1.2, 1.6])
+    """
+    return steepest_descent(norm, polyak(0.0))
+
+
+def cauchy_point(norm: Any = "l2", rule: TrustRegion | None = None) -> SteepestDescent:
+    """x next = x - min(radius, s / <v, H v>) v, with s = dual_norm(g) and v = maximizer(g).
+
+    Args:
+        norm: of the ball of the trust region.
+        rule: how the radius changes; `trust_region()` by default.
+
+    Source: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithm 4.1 with the Cauchy point (4.11).
+    """
+    return steepest_descent(norm, trust_region() if rule is None else rule)

@@ -15,79 +15,101 @@ plain tree. Gradients may come from anywhere. Without momentum, with g the gradi
     mode "dual":  x next = x - t dual_norm(g) v         (t = 1/L minimizes <g, d> + L norm(d)^2 / 2)
     radius r:     x next = (1 - t) x - t r v            (Frank-Wolfe: stays in the ball norm(x) <= r)
 
+An update has two parts. `aim` takes the gradient in and finds the norm and the direction; `move` finds the step.
+
 Source: S. Boyd and L. Vandenberghe, Convex Optimization (2004), section 9.4.
 """
 
 from __future__ import annotations
 
+import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
-from covector.core.interpreter import Tracer
-from covector.core.types import Array, typeof
+from covector.core.types import Array
 from covector.errors import ArgumentError
-from covector.norms.define import Defined, as_norm, check_norm
-from covector.norms.layout import combined, pairing, ratio, scaled
-from covector.norms.norm import Norm
-from covector.optimize.momentum import Momentum
-from covector.optimize.steps import Constant, Schedule, Situation, StepRule, as_rule
-from covector.trees import Tree, flatten, leaf_paths, map_leaves
+from covector.norms.define import Defined, check_norm
+from covector.norms.layout import pairing, ratio
+from covector.norms.norm import Norm, tie_policy
+from covector.optimize.arithmetic import (
+    all_finite,
+    as_arrays,
+    check_alike,
+    check_finite,
+    check_measures,
+    check_positive,
+    is_number,
+    known,
+    mixture,
+    selected,
+)
+from covector.optimize.directions import Directions, exactness
+from covector.optimize.momentum import Momentum, zeros_of
+from covector.optimize.norm_rules import DescentState, NormRule, as_norm_rule
+from covector.optimize.situation import Situation, StepRule
+from covector.optimize.steps import as_rule
+from covector.trees import Tree
 
-
-class DescentState(NamedTuple):
-    """What descent remembers: steps taken, the memory of momentum, the state of the step rule."""
-
-    count: Array
-    memory: Tree
-    rule: Any
-
-
-@final
-@frozen
-class Varying:
-    """A norm that depends on the parameters; made by `varying`."""
-
-    at: Callable[[Tree], Any]
-
-
-def varying(norm_at: Callable[[Tree], Any]) -> Varying:
-    """A norm that changes with the parameters: a function params -> what `as_norm` takes.
-
-    Example:
-        >>> import numpy as np
-        >>> from covector.norms import quadratic
-        >>> relative = varying(lambda x: quadratic(diagonal=1 / x**2))       # lengths relative to the parameters
-        >>> optimizer = steepest_descent(relative, step=0.1)
-        >>> x = np.array([100.0, 1.0])
-        >>> optimizer.update(np.array([0.01, 1.0]), optimizer.init(x), x)[0].round(3)
-        array([-7.071, -0.071])
-    """
-    return Varying(norm_at)
+POLICIES = ("raise", "skip", "report")
+"""What `update` does about a gradient with entries that are not finite."""
 
 
 @final
 @frozen(eq=False)
-class SteepestDescent:
-    """An optimizer: two pure functions over trees. Made by `steepest_descent`."""
+class Aim:
+    """A gradient taken in: the norm, the direction factor * vector of norm 1 along which the function rises most.
 
-    norm: Norm | Varying
-    step: StepRule
-    mode: str
-    momentum: Momentum | None
-    weight_decay: float
-    radius: float | None
-    max_step: float | None
+    `steepness` is <u, direction> for the covector u descended along, None unless the mode is "dual"; `upper` a bound of
+    the dual norm of the gradient, None if that is <gradient, direction>. The state has the gradient taken in. `fresh`
+    and `spent` together tell that the arrays of the vector may be written into: nobody else has them, nor looks again.
+    """
 
+    params: Tree
+    gradient: Tree
+    norm: Norm
+    factor: Array
+    vector: Tree
+    steepness: Array | None
+    upper: Array | None
+    state: DescentState
+    fresh: bool = False
+    spent: bool = False
+
+
+class Optimizer(ABC):
+    """Two pure functions, and the two parts of the second."""
+
+    @abstractmethod
     def init(self, params: Tree) -> DescentState:
-        """The state before the first step. Raises ArgumentError if the norm is a function that is not a norm."""
-        norm = self.norm_at(params)
-        if isinstance(norm, Defined) and norm.given_norm is not None:
-            check_norm(norm.given_norm, params)
-        memory = None if self.momentum is None else map_leaves(lambda x: np.zeros_like(x, dtype=_real(x)), params)
-        return DescentState(np.int64(0), memory, self.step.initial())
+        """The state before the first step."""
+
+    @abstractmethod
+    def aim(
+        self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
+    ) -> Aim:
+        """Takes in a finite gradient: the first part of `update`."""
+
+    @abstractmethod
+    def measure(self, aim: Aim) -> Array:
+        """What is zero at a minimum."""
+
+    @abstractmethod
+    def move(
+        self,
+        aim: Aim,
+        value: Array | None = None,
+        function: Callable[[Tree], Any] | None = None,
+        product: Callable[[Tree], Tree] | None = None,
+    ) -> tuple[Tree, DescentState]:
+        """What to add to the parameters, and the next state: the second part of `update`."""
+
+    @abstractmethod
+    def policy(self) -> str:
+        """What to do about a gradient that is not finite, one of `POLICIES`."""
 
     def update(
         self,
@@ -102,74 +124,147 @@ class SteepestDescent:
         """What to add to the parameters, and the next state.
 
         Args:
-            gradient: a tree of the structure and shapes of the parameters.
+            gradient: a tree of the structure and shapes of the parameters; arrays of NumPy, JAX, PyTorch.
             state: from `init` or the last update.
             params: the parameters.
             value: the function's value there, for step rules that need it.
             function: the function, for step rules that search.
-            product: the function v -> H v with the Hessian there, for `exact_quadratic`.
+            product: the function v -> H v with the Hessian there, for `exact_quadratic` and `best_of`.
 
         Raises:
-            ArgumentError: an entry of the gradient is not finite (the message names the leaf), or the step rule needs
-                something that is not given.
+            ArgumentError: an entry of the gradient is not finite (the message names the leaf; see `nonfinite`), or the
+                step rule needs something that is not given.
+            TreeMismatchError, ShapeMismatchError: the gradient does not fit the parameters.
         """
-        check_finite(gradient)
-        used, memory = (gradient, None) if self.momentum is None else self.momentum.apply(gradient, state.memory)
-        norm = self.norm_at(params)
-        vector = norm.maximizer(used)
-        direction, size = self._direction(norm, vector, params)
-        situation = Situation(
-            count=state.count, params=params, direction=direction, slope=-pairing(gradient, direction), size=size,
-            unit=pairing(used, vector) if self.mode == "dual" else 1.0, limit=self._limit(),
-            value=value, function=function, product=product,
+        gradient, params = as_arrays(gradient, "gradient"), as_arrays(params, "params")
+        check_alike(gradient, params)
+        problem = check_finite(gradient, "gradient") if known(gradient) else None
+        if problem is not None:
+            return _skipped(self.policy(), problem, state, params)
+        if known(gradient) or self.policy() == "raise":
+            return self.move(evolve(self.aim(gradient, state, params, product), spent=True), value, function, product)
+        good, rest = all_finite(gradient), zeros_of(params)
+        aim = self.aim(selected(good, gradient, rest), state, params, product)
+        skipped = rest, state._replace(skipped=state.skipped + 1)
+        updates, state = selected(good, self.move(aim, value, function, product), skipped)
+        return updates, state
+
+
+def _skipped(policy: str, problem: str, state: DescentState, params: Tree) -> tuple[Tree, DescentState]:
+    if policy == "raise":
+        raise ArgumentError(
+            f"{problem}; there is no direction of descent. nonfinite='skip' passes over such gradients"
+        )
+    if policy == "report":
+        warnings.warn(f"{problem}; the step is skipped", RuntimeWarning, stacklevel=3)
+    return zeros_of(params), state._replace(skipped=state.skipped + 1)
+
+
+@final
+@frozen(eq=False)
+class SteepestDescent(Optimizer):
+    """An optimizer: two pure functions over trees. Made by `steepest_descent`."""
+
+    norm: NormRule
+    step: StepRule
+    mode: str
+    momentum: Momentum | None
+    weight_decay: Any
+    radius: Any
+    max_step: Any
+    directions: Directions
+    nonfinite: str
+
+    def init(self, params: Tree) -> DescentState:
+        """The state before the first step.
+
+        Raises:
+            ArgumentError: the norm is a function that is not a norm, or there is a radius and `params` are outside.
+            TreeMismatchError: the norm is a tree that does not fit the parameters.
+        """
+        params = as_arrays(params, "params")
+        state = DescentState(
+            count=np.int64(0), memory=None if self.momentum is None else zeros_of(params), rule=self.step.initial(),
+            statistics=self.norm.statistics().initial(params), search=None, skipped=np.int64(0),
         )  # fmt: skip
-        step, rule = self.step.step(situation, state.rule)
-        updates = self._updates(np.minimum(step, situation.limit), situation)
-        return updates, DescentState(state.count + 1, memory, rule)
+        norm = self.norm.known()
+        if norm is None:
+            return state
+        if known(params):
+            self._check(norm, params)
+        return state._replace(search=self.directions.initial(norm, params))
 
-    def norm_at(self, params: Tree) -> Norm:
-        """The norm at these parameters."""
-        return as_norm(self.norm.at(params)) if isinstance(self.norm, Varying) else self.norm
+    def policy(self) -> str:
+        return self.nonfinite
 
-    def measure(self, gradient: Tree, params: Tree) -> Array:
+    def _check(self, norm: Norm, params: Tree) -> None:
+        check_measures(norm, params)
+        if isinstance(norm, Defined) and norm.given_norm is not None:
+            check_norm(norm.given_norm, params)
+        length = 0.0 if self.radius is None or not known(self.radius) else float(norm.norm(params))
+        if length and not length <= self.radius * (1 + 1e-6):
+            raise ArgumentError(
+                f"with radius={self.radius:g} descent begins inside the ball; the parameters have norm {length:.6g}. "
+                "Begin with params * radius / norm(params), or zeros"
+            )
+
+    def aim(
+        self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
+    ) -> Aim:
+        """Takes in a finite gradient: the first part of `update`."""
+        used, memory = gradient, None
+        if self.momentum is not None:
+            used, memory = self.momentum.apply(gradient, state.memory, state.count)
+        statistics = self.norm.statistics().after(gradient, state.statistics)
+        seen = state._replace(count=state.count + 1, memory=memory, statistics=statistics)
+        norm = self.norm.choose(gradient, params, seen, product)
+        found = self.directions.find(norm, used, state.search)
+        steepness = found.factor * pairing(used, found.vector) if self.mode == "dual" else None
+        after = seen._replace(search=found.search)
+        return Aim(params, gradient, norm, found.factor, found.vector, steepness, found.upper, after, found.fresh)
+
+    def move(
+        self,
+        aim: Aim,
+        value: Array | None = None,
+        function: Callable[[Tree], Any] | None = None,
+        product: Callable[[Tree], Tree] | None = None,
+    ) -> tuple[Tree, DescentState]:
+        """What to add to the parameters, and the next state: the second part of `update`."""
+        terms: tuple[tuple[Array, Tree], ...] = ((-aim.factor, aim.vector),)
+        if self.radius is not None:
+            terms = ((-self.radius * aim.factor, aim.vector), (-1.0, aim.params))
+        situation = Situation(
+            count=aim.state.count - 1, params=aim.params, gradient=aim.gradient, terms=terms, norm=aim.norm,
+            measured=self.radius is not None, rule=type(self.step).__name__, limit=self._limit(),
+            unit=1.0 if aim.steepness is None else aim.steepness, value=value, function=function, product=product,
+        )  # fmt: skip
+        step, rule = self.step.step(situation, aim.state.rule)
+        if not is_number(situation.limit, np.inf):
+            step = np.minimum(step, situation.limit)
+        return self._updates(step, situation, aim.fresh and aim.spent), aim.state._replace(rule=rule)
+
+    def measure(self, aim: Aim) -> Array:
         """What is zero at a minimum: the dual norm of the gradient, or with a radius the duality gap.
 
         Law: with a radius, a convex f is at most the gap <g, x> + radius * dual_norm(g) above its minimum in the ball.
         """
-        steepness = self.norm_at(params).dual_norm(gradient)
-        return steepness if self.radius is None else pairing(gradient, params) + self.radius * steepness
-
-    def _direction(self, norm: Norm, vector: Tree, params: Tree) -> tuple[Tree, Array]:
-        if self.radius is None:
-            return scaled(-1.0, vector), 1.0
-        direction = combined((-self.radius, vector), (-1.0, params))
-        return direction, norm.norm(direction) if not isinstance(self.step, (Constant, Schedule)) else 1.0
+        if self.momentum is not None:
+            steepness = aim.norm.dual_norm(aim.gradient)
+        else:
+            steepness = aim.factor * pairing(aim.gradient, aim.vector) if aim.upper is None else aim.upper
+        return steepness if self.radius is None else pairing(aim.gradient, aim.params) + self.radius * steepness
 
     def _limit(self) -> float:
         if self.radius is not None:
             return 1.0
         return np.inf if self.max_step is None else self.max_step
 
-    def _updates(self, step: Array, situation: Situation) -> Tree:
-        if not self.weight_decay:
-            return scaled(step, situation.direction)
+    def _updates(self, step: Array, situation: Situation, reuse: bool) -> Tree:
+        if is_number(self.weight_decay, 0.0):
+            return mixture(*situation.along(step), reuse=reuse)
         decay = ratio(np.asarray(step), np.asarray(situation.unit)) * self.weight_decay
-        return combined((step, situation.direction), (-decay, situation.params))
-
-
-def _real(x: Any) -> Any:
-    dtype = typeof(x).dtype
-    return dtype if dtype.kind == "f" else np.dtype(float)
-
-
-def check_finite(gradient: Tree) -> None:
-    """Raises ArgumentError, with the path of the leaf, if an entry of a gradient is not finite; traced ones pass."""
-    leaves, _ = flatten(gradient)
-    for i, leaf in enumerate(leaves):
-        if not isinstance(leaf, Tracer) and not np.all(np.isfinite(leaf)):
-            count = int(np.sum(~np.isfinite(leaf)))
-            path = leaf_paths(gradient, "gradient")[i]
-            raise ArgumentError(f"{path} has {count} entries that are not finite; there is no direction of descent")
+        return mixture(*situation.along(step), (-decay, situation.params), reuse=reuse)
 
 
 def steepest_descent(
@@ -180,19 +275,29 @@ def steepest_descent(
     weight_decay: float = 0.0,
     radius: float | None = None,
     max_step: float | None = None,
+    lmo_gap: float = 0.0,
+    ties: str | None = None,
+    nonfinite: str = "raise",
 ) -> SteepestDescent:
     """Descent in the direction that is steepest when steps are measured by a norm.
 
     Args:
         norm: a Norm, a name ("l1", "l2", "linf", "spectral", ...), a NumPy function that is a norm, a tree of those for
-            a tree of parameters, or `varying(...)` for a norm that depends on the parameters.
+            a tree of parameters, a function (params, state) -> norm for one that changes (see `varying`), or `best_of`.
         step: a number, a function of the number of steps taken, or a rule of `covector.optimize`: `armijo()`,
-            `inverse_lipschitz(L)`, `exact_quadratic()`, `polyak(f_min)`.
+            `adaptive()`, `trust_region()`, `inverse_lipschitz(L)`, `exact_quadratic()`, `polyak(f_min)`.
         mode: "unit": a step of t has length t; "dual": it has length t * dual_norm(gradient).
         momentum: `ema(b)`, `heavy_ball(b)`, `nesterov(b)`, `lion(b1, b2)`; None for the gradient itself.
         weight_decay: decoupled: each step also subtracts step * weight_decay * params.
         radius: stay in the ball norm(params) <= radius, by the method of Frank and Wolfe; begin inside it.
         max_step: the length in the norm that no step exceeds (gradient clipping, in mode "dual").
+        lmo_gap: for a norm whose directions are searched for, the part of the dual norm that they may miss: 0.1 takes a
+            few evaluations of the norm a step, 0 finds the best it can.
+        ties: the direction where several are steepest, for all parts of the norm: "min_norm", "vertex", ...; None to
+            leave the norm as it is.
+        nonfinite: what to do about a gradient that is not finite: "raise" an ArgumentError, "skip" it (a step of zero,
+            counted in `state.skipped`), or "report" it, which is to skip it with a RuntimeWarning. Under `jit` and
+            `vmap` nothing can be raised or reported, and "report" skips.
 
     Raises:
         ArgumentError: an option is out of its range, or two do not go together.
@@ -207,14 +312,18 @@ def steepest_descent(
         >>> optimizer.update(np.array([1.0, 1.0]), optimizer.init(x), x)[0]
         array([-1. , -0.1])
     """
-    if mode not in ("unit", "dual"):
-        raise ArgumentError(f"mode must be 'unit' or 'dual'; found {mode!r}")
-    if radius is not None and (mode == "dual" or weight_decay or max_step is not None):
+    for name, found, known_values in (("mode", mode, ("unit", "dual")), ("nonfinite", nonfinite, POLICIES)):
+        if found not in known_values:
+            raise ArgumentError(f"{name} must be one of {', '.join(map(repr, known_values))}; found {found!r}")
+    if radius is not None and (mode == "dual" or not is_number(weight_decay, 0.0) or max_step is not None):
         raise ArgumentError("radius fixes the form of the step: mode='unit', no weight_decay, no max_step")
-    for name, number in (("radius", radius), ("max_step", max_step)):
-        if number is not None and not number > 0:
-            raise ArgumentError(f"{name} must be positive; found {number!r}")
-    if not weight_decay >= 0:
+    check_positive("radius", radius)
+    check_positive("max_step", max_step)
+    if known(weight_decay) and not weight_decay >= 0:
         raise ArgumentError(f"weight_decay must not be negative; found {weight_decay!r}")
-    chosen = norm if isinstance(norm, Varying) else as_norm(norm)
-    return SteepestDescent(chosen, as_rule(step), mode, momentum, weight_decay, radius, max_step)
+    if not (momentum is None or isinstance(momentum, Momentum)):
+        raise ArgumentError(f"momentum must be a rule such as ema(0.9) or heavy_ball(0.9); found {momentum!r}")
+    rule = as_norm_rule(norm) if ties is None else as_norm_rule(norm).with_ties(tie_policy(ties))
+    return SteepestDescent(
+        rule, as_rule(step), mode, momentum, weight_decay, radius, max_step, exactness(lmo_gap), nonfinite
+    )  # fmt: skip

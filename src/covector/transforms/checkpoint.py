@@ -7,22 +7,33 @@ right too. Its derivative is a linear primitive that keeps the inputs and runs t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, final
 
 from attrs import frozen
 
+from covector.compile.structured import (
+    Composite,
+    Lines,
+    Scope,
+    Structured,
+    assigned,
+    expanded,
+    strong_operand,
+)
 from covector.core.interpreter import Tracer, origin_of
-from covector.core.primitive import Primitive, as_tuple, instantiate, moved_to_front
+from covector.core.primitive import as_tuple, instantiate, moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.errors import ConcreteValueError, NonlinearError
-from covector.graph.graph import Graph, run
+from covector.graph.effects import has_effects, without_effects
+from covector.graph.graph import Equation, Graph, run
 from covector.interpreters.batching import batch_flat
 from covector.interpreters.jvp import jvp_flat
 from covector.interpreters.linearizing import linearize_flat
 from covector.interpreters.staging import record_flat
 from covector.interpreters.tape import pull
 from covector.transforms.arguments import FlatFunction, as_leaf
+from covector.transforms.transformed import transformed
 from covector.trees import Tree, flatten, leaf_paths, unflatten
 
 P = ParamSpec("P")
@@ -48,7 +59,6 @@ def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
     """
     origin = origin_of("checkpoint", function)
 
-    @wraps(function)
     def checkpointed(*args: P.args, **kwargs: P.kwargs) -> R:
         leaves, structure = flatten((args, kwargs))
         arrays = [i for i, x in enumerate(leaves) if isinstance(x, Tracer)]
@@ -70,7 +80,8 @@ def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
         result: R = flat.tree(outputs)
         return result
 
-    return checkpointed
+    repeated: Callable[P, R] = transformed(checkpointed, checkpoint, function)
+    return repeated
 
 
 def close_over(graph: Graph) -> Graph:
@@ -87,17 +98,45 @@ def _known_values(inputs: Sequence[Array]) -> list[Array] | None:
 
 @final
 @frozen
-class Checkpoint(Primitive):
+class Checkpoint(Structured):
     """Runs a graph whose intermediate values are not kept for the derivative."""
 
     graph: Graph
 
     @property
+    def effect(self) -> bool:
+        return has_effects(self.graph)
+
+    @property
     def signature(self) -> str:
         return self.name
 
+    @property
+    def shared(self) -> int:
+        return len(self.graph.outputs)
+
+    @property
+    def graphs(self) -> Sequence[Graph]:
+        return (self.graph,)
+
+    def expansion(self, *inputs: ArrayType) -> None:
+        return None
+
+    def needing(self, outputs: Sequence[int]) -> tuple[Checkpoint, Sequence[int]]:
+        return self, range(self.shared)
+
+    def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
+        """Those of the graph, kept apart so that no value is shared with what computes it again."""
+        arguments = [strong_operand(scope, atom) for atom in equation.inputs]
+        lines, outputs = scope.block(self.graph, arguments, scope.numbers)
+        names = [scope.fresh(self.name) for _ in outputs]
+        return [*lines, *assigned(names, outputs)], names
+
     def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
         return tuple(run(self.graph, inputs))
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        return ((self.graph, 1),)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(atom.type for atom in self.graph.outputs)
@@ -105,7 +144,7 @@ class Checkpoint(Primitive):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
         outputs = self(*primals)
         active = tuple(i for i, t in enumerate(tangents) if t is not None)
-        push = CheckpointDerivative(self.graph, active)
+        push = CheckpointDerivative(without_effects(self.graph), active)
         derivatives = iter(push(*primals, *(tangents[i] for i in active)))
         return outputs, tuple(next(derivatives) if atom.type.differentiable else None for atom in self.graph.outputs)
 
@@ -121,7 +160,7 @@ class Checkpoint(Primitive):
 
 @final
 @frozen
-class CheckpointDerivative(Primitive):
+class CheckpointDerivative(Composite):
     """The derivative of a graph in the inputs `active`: of all primals, and linear in the tangents after them."""
 
     graph: Graph
@@ -140,6 +179,12 @@ class CheckpointDerivative(Primitive):
         return tuple(
             instantiate(t, p) for p, t in zip(outputs, derivatives, strict=True) if typeof(p).differentiable
         )
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        return ((record_flat(self.evaluate, inputs, "checkpoint"), 1),)
+
+    def expansion(self, *inputs: ArrayType) -> Graph:
+        return expanded(record_flat(self.evaluate, inputs, self.name))
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(atom.type.strong() for atom in self.graph.outputs if atom.type.differentiable)

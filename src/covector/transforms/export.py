@@ -1,7 +1,7 @@
 """export: a jitted function as a module of its own, which imports NumPy and math, and not covector.
 
-The module holds the emitted program, the helper functions that it calls, the arrays that the function closed
-over, and one public function, which checks the types of its arguments:
+The module holds the emitted program, copies of the functions and operations that it calls, the arrays that the
+function closed over, and one public function, which checks the types of its arguments:
 
     def rosenbrock(x):
         '''x: float64[3]'''
@@ -19,10 +19,18 @@ from typing import Any, final
 import numpy as np
 from attrs import frozen
 
-from covector.compile.emit import RESERVED, emitted
+from covector.compile.copies import is_copied
+from covector.compile.emit import RESERVED
+from covector.compile.programs import emitted
+from covector.compile.simplify import simplified
 from covector.compile.standalone import module_source
-from covector.core.types import Array, typeof
-from covector.errors import UnsupportedFunctionError
+from covector.compile.structured import Composite, spliced
+from covector.compile.threads import environment_threads
+from covector.core.primitive import as_tuple
+from covector.core.types import Array, ArrayType, typeof
+from covector.errors import CovectorError, UnsupportedFunctionError
+from covector.graph.graph import Atom, Equation, Graph
+from covector.interpreters.staging import record_flat
 from covector.transforms.jit import JittedFunction, jit
 from covector.trees import Tree, flatten, leaf_paths, unflatten
 
@@ -37,15 +45,16 @@ def export(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
 
     Returns:
         The text of a module with one public function, of the name and parameters of `function` without the static
-        ones. It imports NumPy, and `math`; SciPy's special functions if `function` calls them. Arrays that `function`
-        closes over have the entries that they have now. For arguments of other types it raises TypeError, and
-        where Python would branch differently than for `args`, the module's GuardFailedError.
+        ones. It imports NumPy and Python's own modules; SciPy only for what NumPy has not, if `function` calls that.
+        Arrays that `function` closes over have the entries that they have now. For arguments of other types it
+        raises TypeError, and where Python would branch differently than for `args`, the module's GuardFailedError.
 
     Raises:
         UnsupportedFunctionError: an operation cannot be written in NumPy, or the output has a container that the
             module would have to import.
 
-    Law: the module's function gives what `jit(function)` gives.
+    Law: the module's function gives what `jit(function)` gives, to rounding where covector uses SciPy and the module
+    does not.
 
     Example:
         >>> from covector import grad
@@ -59,11 +68,47 @@ def export(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     parameters = _parameters(jitted, args, kwargs)
     leaves = [leaf for parameter in parameters for leaf in parameter.leaves()]
     name = _public_name(jitted.function)
-    program = emitted(lowered.simplified, f"_{name}", _program_arguments(leaves))
+    program = emitted(_written_out(lowered.simplified), f"_{name}", _program_arguments(leaves))
     outputs = [_Output(i) for i in range(len(lowered.graph.outputs))]
     public = _public_function(name, parameters, leaves, unflatten(lowered.structure, outputs))
-    namespace = {**program.function.__globals__, "checked_array": checked_array, "checked_number": checked_number}
-    return module_source(name, [program.source, public], namespace)
+    source = program.source  # which adds to what the program knows
+    known = {key: value for key, value in program.function.__globals__.items() if key != "print"}
+    known["threads"] = environment_threads
+    namespace = {**known, "checked_array": checked_array, "checked_number": checked_number}
+    return module_source(name, [source, public], namespace)
+
+
+# --- operations that cannot be copied -------------------------------------------------------------------
+
+
+def _written_out(graph: Graph) -> Graph:
+    """The graph with operations that call functions of the user's or of covector as the graphs of what these do."""
+    equations: list[Equation] = []
+    replaced: dict[Atom, Atom] = {}
+    constants = list(graph.constants)
+    for equation in graph.equations:
+        inputs = tuple(replaced.get(atom, atom) for atom in equation.inputs)
+        inner = _recorded(equation, [atom.type for atom in inputs])
+        if inner is None:
+            equations.append(Equation(equation.primitive, inputs, equation.outputs))
+            continue
+        replaced |= zip(equation.outputs, spliced(inner, inputs, equations), strict=True)
+        constants += inner.constants
+    outputs = tuple(replaced.get(atom, atom) for atom in graph.outputs)
+    return simplified(Graph(graph.inputs, tuple(equations), outputs, tuple(constants), graph.structure))
+
+
+def _recorded(equation: Equation, kinds: Sequence[ArrayType]) -> Graph | None:
+    """What an operation computes as a graph, if that is needed, and possible."""
+    primitive = equation.primitive
+    if isinstance(primitive, Composite) or primitive.effect or is_copied(primitive):
+        return None
+    try:
+        graph = record_flat(lambda *xs: as_tuple(primitive.evaluate(*xs)), kinds, primitive.name)
+    except (CovectorError, ArithmeticError, TypeError, ValueError):
+        return None
+    outputs = [atom.type for atom in graph.outputs]
+    return _written_out(graph) if outputs == [v.type for v in equation.outputs] else None
 
 
 # --- what the module's function calls -------------------------------------------------------------------

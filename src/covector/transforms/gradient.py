@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from covector.interpreters.linearizing import linearize_flat
 from covector.interpreters.tape import pull
 from covector.ops.comparison import ONE_LIKE
 from covector.transforms.arguments import FlatFunction, Results, Selection, Selector, is_scalar
+from covector.transforms.transformed import transformed
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,14 +54,14 @@ def grad(
         >>> float(grad(grad(np.sin))(np.pi / 2))
         -1.0
     """
-    derivative = value_and_grad(function, argnums, argnames, has_aux, holomorphic)
+    derivative = _value_and_grad(function, argnums, argnames, has_aux, holomorphic)
 
-    @wraps(function)
     def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
         value, result = derivative(*args, **kwargs)
         return (result, value[1]) if has_aux else result
 
-    return gradient
+    result: Callable[P, Any] = transformed(gradient, grad, function, argnums, argnames, has_aux, holomorphic)
+    return result
 
 
 def value_and_grad(
@@ -82,11 +82,24 @@ def value_and_grad(
         >>> float(value), float(gradient)
         (9.0, 6.0)
     """
+    derivative = _value_and_grad(function, argnums, argnames, has_aux, holomorphic)
+    result: Callable[P, tuple[R, Any]] = transformed(
+        derivative, value_and_grad, function, argnums, argnames, has_aux, holomorphic
+    )
+    return result
+
+
+def _value_and_grad(
+    function: Callable[P, R],
+    argnums: int | Sequence[int] | None,
+    argnames: str | Sequence[str] | None,
+    has_aux: bool,
+    holomorphic: bool,
+) -> Callable[P, tuple[R, Any]]:
     if argnums is None and argnames is None:
         argnums = 0
     origin, selector = origin_of("grad", function), Selector(argnums, argnames)
 
-    @wraps(function)
     def value_and_gradient(*args: P.args, **kwargs: P.kwargs) -> tuple[R, Any]:
         selection = Selection(selector, args, kwargs)
         leaves = selection.differentiable("grad")

@@ -7,7 +7,6 @@ or pulls the basis of the outputs back (rows), the whole basis as one batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Any, Literal, ParamSpec
 
 import numpy as np
@@ -22,6 +21,7 @@ from covector.transforms.arguments import FlatFunction, Selection, Selector, is_
 from covector.transforms.derivatives import jvp, recorded_map
 from covector.transforms.gradient import grad
 from covector.transforms.linear_map import LinearMap, Space, basis_images
+from covector.transforms.transformed import transformed
 from covector.trees import Tree, flatten
 
 P = ParamSpec("P")
@@ -73,7 +73,6 @@ def jacobian(
 
     origin = origin_of("jacobian", function)
 
-    @wraps(function)
     def jacobian_function(*args: P.args, **kwargs: P.kwargs) -> Any:
         selection = Selection(selector, args, kwargs)
         leaves = selection.differentiable("a Jacobian")
@@ -87,7 +86,10 @@ def jacobian(
         rows = [selection.result(row) for row in blocks]
         return (flat.tree(rows), aux) if has_aux else flat.tree(rows)
 
-    return jacobian_function
+    result: Callable[P, Any] = transformed(
+        jacobian_function, jacobian, function, argnums, mode, has_aux, holomorphic, chunk_size
+    )
+    return result
 
 
 def jacfwd(

@@ -1,37 +1,45 @@
 """jit: record a function once, simplify the recording, write it as NumPy source, and run that.
 
-A function is recorded for each combination of tree structure, shapes, dtypes and static values. Python may
-branch on values: each branch taken is a guard in the compiled code, and a call that fails the guards of all
-known specializations records another one. Arrays the function closes over are referred to, not copied, so
-changing them in place is seen by the next call.
+A function is recorded for each combination of tree structure, shapes, dtypes and static values. The first call
+computes while it records and returns that result; a recording is compiled when it is used again. Python may branch on
+values: each branch taken is a guard in the compiled code, and a call that fails the guards of all known
+specializations records another one. Arrays the function closes over are referred to, not copied, so changing them
+in place is seen by the next call.
 """
 
 from __future__ import annotations
 
-import inspect
-import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, update_wrapper
+from functools import cached_property, partial, update_wrapper
+from html import escape
+from operator import itemgetter
+from types import MethodType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, final
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
 from covector.compile.closures import Watched, unchanged, watched
 from covector.compile.compiled import CompiledCall, CompiledGraph
 from covector.compile.emit import RESERVED
-from covector.compile.guards import GuardFailedError, guarding
+from covector.compile.guards import Guard, GuardFailedError, guarding
+from covector.compile.prints import has_prints
+from covector.compile.programs import Program
 from covector.compile.simplify import simplified
+from covector.compile.storage import Storage
 from covector.core.families import SCALARS
 from covector.core.interpreter import Tracer, origin_of
-from covector.core.types import Array, typeof
-from covector.errors import ArgumentError, ConcreteValueError
-from covector.graph.graph import Graph
-from covector.interpreters.staging import record_flat
+from covector.core.types import Array, ArrayType, typeof
+from covector.errors import ConcreteValueError, DTypeMismatchError
+from covector.graph.graph import Graph, run
+from covector.interpreters.staging import record_flat, run_flat
+from covector.ops.debugging import held_back, printed_unless
 from covector.transforms.arguments import LEAF, FlatFunction, as_leaf
-from covector.trees import TreeDefinition, flatten, unflatten
+from covector.transforms.log import logger
+from covector.transforms.static_arguments import StaticArguments
+from covector.trees import TreeDefinition, flatten, leaf_paths, unflatten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,11 +47,9 @@ R = TypeVar("R")
 MOST_SPECIALIZATIONS = 16
 """How many branches of one function are compiled before it runs uncompiled."""
 
-logger = logging.getLogger("covector.jit")
-
 
 class CacheInfo(NamedTuple):
-    """How often a jitted function ran compiled code, and how often it recorded."""
+    """How often a jitted function ran a recording, and how often it recorded."""
 
     hits: int
     misses: int
@@ -53,33 +59,86 @@ class CacheInfo(NamedTuple):
 @final
 @frozen
 class Lowered:
-    """What jit made of a function for arguments of given types."""
+    """What jit made of a function for arguments of given types.
+
+    `graph` is what was recorded, `simplified` what became of it, and `source` the program that runs; `structure` is
+    the tree of the outputs. The seconds are those that recording took, and simplification with emission.
+    """
 
     graph: Graph
     simplified: Graph
-    source: str
+    program: Program = field(repr=False)
     structure: TreeDefinition
     recording_seconds: float
     emission_seconds: float
 
+    @property
+    def source(self) -> str:
+        """The text of the program, with that of the alternative to it, which is written when it is first needed."""
+        return self.program.source
+
+    @property
+    def summary(self) -> str:
+        """How many operations were recorded and kept, and how long that took."""
+        counts = len(self.graph.equations), len(self.simplified.equations)
+        times = 1e3 * self.recording_seconds, 1e3 * self.emission_seconds
+        return f"{counts[0]} operations recorded in {times[0]:.1f} ms, {counts[1]} kept, compiled in {times[1]:.1f} ms"
+
+    def __str__(self) -> str:
+        return f"{self.summary}\n\n{self.source}"
+
+    def _repr_html_(self) -> str:
+        parts = {"recorded": str(self.graph), "simplified": str(self.simplified), "source": self.source}
+        folded = [f"<details><summary>{k}</summary><pre>{escape(text)}</pre></details>" for k, text in parts.items()]
+        return f"<p>{self.summary}</p>\n" + "\n".join(folded)
+
 
 @final
-@frozen
 class _Specialization:
-    """One recording, compiled."""
+    """One recording, which is compiled when it is first run again."""
 
-    lowered: Lowered
-    compiled: CompiledGraph
-    structure: TreeDefinition
-    watched: Watched
+    def __init__(
+        self, origin: str, graph: Graph, structure: TreeDefinition, called: tuple[str, list[str]], seconds: float
+    ) -> None:
+        self.origin, self.graph, self.structure, self.called, self.seconds = origin, graph, structure, called, seconds
+        self.watched: Watched = ()
+        self.guarded = any(isinstance(e.primitive, Guard) for e in graph.equations)
+        self.halting = self.guarded and has_prints(graph)
+        """Whether it may print and then find that it is not the one."""
 
+    @cached_property
+    def compiled(self) -> CompiledGraph:
+        """The simplified graph, to be compiled or differentiated."""
+        start = time.perf_counter()
+        name, arguments = self.called
+        compiled = CompiledGraph(simplified(self.graph), name, arguments)
+        self.emission_seconds = time.perf_counter() - start
+        return compiled
+
+    @cached_property
+    def function(self) -> Callable[..., list[Any]]:
+        """The compiled program."""
+        graph, start = self.compiled.graph, time.perf_counter()
+        function = self.compiled.program.function
+        self.emission_seconds += time.perf_counter() - start
+        numbers = len(self.graph.equations), len(graph.equations), 1e3 * self.emission_seconds
+        logger.info("%s: compiled, %d recorded operations became %d, %.1f ms", self.origin, *numbers)
+        return function
+
+    @property
+    def lowered(self) -> Lowered:
+        """The recording with all that was made of it."""
+        _ = self.function  # makes it, and takes the time
+        stages = self.graph, self.compiled.graph, self.compiled.program
+        return Lowered(*stages, self.structure, self.seconds, self.emission_seconds)
 
     def run(self, leaves: Sequence[Array], traced: bool) -> Sequence[Array]:
         """The outputs; raises GuardFailedError if another specialization is needed."""
-        outputs: Sequence[Array] = (
-            CompiledCall(self.compiled)(*leaves) if traced else self.compiled.program.function(*leaves)
-        )
-        return outputs
+        function = CompiledCall(self.compiled) if traced else self.function
+        if not self.halting:
+            return function(*leaves)
+        with printed_unless(GuardFailedError):
+            return function(*leaves)
 
     def pack(self, outputs: Sequence[Array]) -> Any:
         """The output tree."""
@@ -99,8 +158,7 @@ class JittedFunction(Generic[P, R]):
         static_argnames: str | Sequence[str] = (),
     ) -> None:
         self.function, self._origin = function, origin_of("jit", function)
-        self._static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-        self._static_argnames = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+        self._static = StaticArguments(function, static_argnums, static_argnames)
         self._cache: dict[Any, list[_Specialization]] = {}
         self._ready: dict[Any, tuple[Callable[..., list[Any]], Callable[[list[Any]], Any]]] = {}
         self._hits = self._misses = 0
@@ -109,7 +167,10 @@ class JittedFunction(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The function's output, from compiled code where there are no traced values among the arguments."""
         if not kwargs:  # the short path: one leaf per argument, and the branch that was taken last
-            ready = self._ready.get(tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args]))
+            kinds: tuple[Any, ...] = tuple(map(type, args))
+            if np.ndarray in kinds:
+                kinds = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args])
+            ready = self._ready.get(kinds)
             if ready is not None:
                 try:
                     result = ready[1](ready[0](*args))
@@ -126,14 +187,17 @@ class JittedFunction(Generic[P, R]):
             return self.function(*args, **kwargs)
         key = (*map(_leaf_key, leaves), rest)
         known = self._cache.setdefault(key, [])
+        reason = "the first call with arguments of these types"
         for position, specialization in enumerate(tuple(known)):
             if specialization.watched and not unchanged(specialization.watched):
-                logger.info("%s: an array it closes over has changed; recording again", self._origin)
+                reason = "an array that it closes over has changed"
                 known.clear()
                 break
             try:
                 outputs = specialization.run(leaves, traced)
-            except GuardFailedError:
+            except GuardFailedError as failure:
+                logger.debug("%s: guard failed, %s", self._origin, failure)
+                reason = f"a branch that no recording takes, {failure}"
                 continue
             self._hits += 1
             if position:
@@ -141,23 +205,41 @@ class JittedFunction(Generic[P, R]):
             self._make_ready(key, specialization)
             return specialization.pack(outputs)
         if len(known) >= MOST_SPECIALIZATIONS:
-            return self._uncompiled(args, kwargs)
+            return self._uncompiled(args, kwargs, reason)
         self._misses += 1
-        specialization = self._specialized(args, kwargs, leaves)
-        known.insert(0, specialization)
-        self._make_ready(key, specialization)
-        return specialization.pack(specialization.run(leaves, traced))
+        specialization, outputs = self._first(args, kwargs, leaves, traced)
+        number, types, seconds = len(known) + 1, _types(specialization.graph), 1e3 * specialization.seconds
+        logger.info("%s: recording %d for (%s), %.1f ms: %s", self._origin, number, types, seconds, reason)
+        self._keep(specialization, known)
+        return specialization.pack(outputs)
+
+    def _keep(self, specialization: _Specialization, known: list[_Specialization]) -> None:
+        """Keeps a recording for later calls, unless it refers to values that are traced in this call only."""
+        if not any(isinstance(value, Tracer) for _, value in specialization.graph.constants):
+            known.insert(0, specialization)
 
     def _make_ready(self, key: tuple[Any, ...], specialization: _Specialization) -> None:
         """Puts a specialization on the short path, if calls like this one can take it."""
         plain = key[-1] == len(key) - 1  # nothing but one leaf per positional argument
-        if plain and not specialization.watched and not self._static_argnums:
-            self._ready[key[:-1]] = specialization.compiled.program.function, specialization.pack
+        if plain and not specialization.watched and not specialization.halting and not self._static.numbers:
+            self._ready[key[:-1]] = specialization.function, _packer(specialization.structure)
 
     def lower(self, *args: P.args, **kwargs: P.kwargs) -> Lowered:
-        """What jit makes of the function for these arguments: graphs, source and compile times."""
-        leaves, _ = self._leaves(args, kwargs)
-        return self._specialized(args, kwargs, leaves).lowered
+        """What jit makes of the function for these arguments: graphs, source and compile times.
+
+        For `ArrayType`s in the place of arrays, too, if Python does not branch on values.
+        """
+        leaves, rest = self._leaves(args, kwargs)
+        if any(isinstance(x, ArrayType) for x in leaves):
+            return self._recorded(args, kwargs, leaves).lowered
+        known = self._cache.setdefault((*map(_leaf_key, leaves), rest), [])
+        if len(known) == 1 and not known[0].guarded and unchanged(known[0].watched):
+            return known[0].lowered
+        specialization = self._recorded(args, kwargs, leaves)
+        if not known:
+            self._misses += 1
+            self._keep(specialization, known)
+        return specialization.lowered
 
     def source(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The NumPy source that runs for these arguments."""
@@ -171,42 +253,79 @@ class JittedFunction(Generic[P, R]):
         self, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[dict[int, Any], dict[str, Any]]:
         """The arguments of a call that are not static, by position and by name."""
-        static = {i % len(args) for i in self._static_argnums} if args else set()
-        positional = {i: x for i, x in enumerate(args) if i not in static}
-        return positional, {k: v for k, v in kwargs.items() if k not in self._static_argnames}
+        return self._static.dynamic(args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self._origin}: {self.cache_info()}>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        return jit, (self.function, self._static.numbers, self._static.names)
 
     def _leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Array], Any]:
         """The traced leaves of a call, and a hashable account of everything else about it."""
-        if not kwargs and not self._static_argnums:
+        if not kwargs and not self._static.numbers:
             for x in args:
                 if type(x) not in _PLAIN:
                     break
             else:
                 return list(args), len(args)
         dynamic, dynamic_kwargs = self.recorded_arguments(args, kwargs)
-        static = [x for i, x in enumerate(args) if i not in dynamic]
-        fixed = (*static, *(kwargs[k] for k in self._static_argnames if k in kwargs))
-        try:
-            hash(fixed)
-        except TypeError as error:
-            raise ArgumentError(f"static arguments must be hashable, for they are cached by value: {error}") from None
+        fixed = self._static.values(args, kwargs)
         leaves, structure = flatten((tuple(dynamic.values()), dynamic_kwargs))
         return leaves, (structure, fixed)
 
-    def _specialized(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> _Specialization:
+    # --- recording --------------------------------------------------------------------------------------
+
+    def _first(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any], traced: bool
+    ) -> tuple[_Specialization, Sequence[Array]]:
+        """A recording, and the outputs of the call that it was made for, without compiling anything."""
+        if traced:
+            specialization = self._recorded(args, kwargs, leaves)
+            return specialization, run(specialization.graph, leaves)
         start = time.perf_counter()
-        names = _argument_names(self.function, len(leaves))
-        values = [as_leaf(x, partial(str, name)) for x, name in zip(leaves, names, strict=True)]
         flat = FlatFunction(self.function, self._rebuild(args, kwargs))
-        known = [x.concrete("jit") if isinstance(x, Tracer) else x for x in values]
-        graph = record_flat(flat, [typeof(x) for x in values], self._origin, known, guarding)
-        recorded = time.perf_counter()
-        simpler = simplified(graph)
-        compiled = CompiledGraph(simpler, _identifier(self.function), names)
-        source = compiled.program.source
-        lowered = Lowered(graph, simpler, source, flat.structure, recorded - start, time.perf_counter() - recorded)
-        logger.info("%s: recorded %d operations, kept %d", self._origin, len(graph.equations), len(simpler.equations))
-        return _Specialization(lowered, compiled, flat.structure, watched(self.function))
+        values = self._values(args, kwargs, leaves)
+        graph, outputs = run_flat(flat, values, self._origin, guarding)
+        specialization = self._specialization(graph, flat.structure, time.perf_counter() - start)
+        if any(atom.type.shape for atom in graph.outputs):
+            shared = Storage(graph).shared(graph.outputs)
+            outputs = [np.array(x) if copy else x for x, copy in zip(outputs, shared, strict=True)]
+        return specialization, outputs
+
+    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> _Specialization:
+        """A recording for arguments like these, which computes values only where Python asks for them."""
+        start = time.perf_counter()
+        flat = FlatFunction(self.function, self._rebuild(args, kwargs))
+        values = self._values(args, kwargs, leaves)
+        abstract = any(isinstance(x, ArrayType) for x in values)
+        known = None if abstract else [x.concrete("jit") if isinstance(x, Tracer) else x for x in values]
+        with held_back():
+            graph = record_flat(flat, [typeof(x) for x in values], self._origin, known, guarding)
+        return self._specialization(graph, flat.structure, time.perf_counter() - start)
+
+    def _specialization(self, graph: Graph, structure: TreeDefinition, seconds: float) -> _Specialization:
+        called = _identifier(self.function), _program_arguments(self._static, len(graph.inputs))
+        specialization = _Specialization(self._origin, graph, structure, called, seconds)
+        specialization.watched = watched(self.function)
+        return specialization
+
+    def _values(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> list[Array]:
+        """The leaves, checked to be arrays or numbers, or types of them."""
+        path = partial(self._path, args, kwargs)
+        try:
+            return [x if isinstance(x, ArrayType) else as_leaf(x, partial(path, i)) for i, x in enumerate(leaves)]
+        except DTypeMismatchError as error:
+            raise DTypeMismatchError(f"{error}, or else a static argument (static_argnums, static_argnames)") from None
+
+    def _path(self, args: tuple[Any, ...], kwargs: dict[str, Any], index: int) -> str:
+        """The name of a leaf in error messages."""
+        positional, named = self.recorded_arguments(args, kwargs)
+        paths = [path for i, x in positional.items() for path in leaf_paths(x, self._static.name(i))]
+        return [*paths, *(path for name in sorted(named) for path in leaf_paths(named[name], name))][index]
 
     def _rebuild(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Sequence[Array]], tuple[Any, Any]]:
         dynamic, dynamic_kwargs = self.recorded_arguments(args, kwargs)
@@ -221,14 +340,22 @@ class JittedFunction(Generic[P, R]):
 
         return build
 
-    def _uncompiled(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        warnings.warn(
-            f"{self._origin} took more than {MOST_SPECIALIZATIONS} different branches; it runs uncompiled. Select with "
-            "np.where instead of branching on values.",
-            RuntimeWarning,
-            stacklevel=4,
+    def _uncompiled(self, args: tuple[Any, ...], kwargs: dict[str, Any], reason: str) -> Any:
+        message = (
+            f"{self._origin} took more than {MOST_SPECIALIZATIONS} different branches, so it runs uncompiled; now came "
+            f"{reason}. Select with np.where, or choose with covector.cond, instead of branching on values."
         )
+        logger.warning("%s", message)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)
         return self.function(*args, **kwargs)
+
+
+def _packer(structure: TreeDefinition) -> Callable[[list[Any]], Any]:
+    """What makes the output tree of a list of leaves; quick for a leaf and for a tuple of leaves."""
+    if structure is LEAF:
+        return itemgetter(0)
+    flat_tuple = flatten((0.0,) * structure.num_leaves)[1]
+    return tuple if structure == flat_tuple else partial(unflatten, structure)
 
 
 _PLAIN = SCALARS | {np.ndarray}
@@ -256,12 +383,13 @@ def _is_recorded(leaves: Sequence[Any]) -> bool:
     return False
 
 
-def _argument_names(function: Callable[..., Any], count: int) -> list[str]:
-    try:
-        parameters = [p for p in inspect.signature(function).parameters.values() if p.kind in (0, 1)]
-    except (TypeError, ValueError):
-        parameters = []
-    names = [p.name for p in parameters]
+def _types(graph: Graph) -> str:
+    return ", ".join(str(variable.type) for variable in graph.inputs)
+
+
+def _program_arguments(static: StaticArguments, count: int) -> list[str]:
+    """The names of the inputs of the program: those of the parameters, if each of them is one array or number."""
+    names = [static.parameters[i] for i in range(len(static.parameters)) if i not in static.numbers]
     usable = len(names) == count and RESERVED.isdisjoint(names)
     return names if usable else [f"x{i + 1}" for i in range(count)]
 
@@ -274,12 +402,19 @@ def _identifier(function: Callable[..., Any]) -> str:
 def jit(
     function: Callable[P, R], static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
 ) -> JittedFunction[P, R]:
-    """The function, compiled to straight-line NumPy at its first call.
+    """The function, recorded at its first call and run as straight-line NumPy from then on.
 
     Args:
         function: a function of arrays, numbers or trees of them.
         static_argnums: positional arguments that are not recorded but compiled in; hashable.
         static_argnames: the same for keyword arguments.
+
+    Returns:
+        A function of the same arguments, with `lower`, `source` and `cache_info` to look inside. It can be pickled if
+        `function` can; recordings are not.
+
+    Raises:
+        ArgumentError: a static argument is not a parameter, or not hashable.
 
     Law: jit(f)(*args) = f(*args), to rounding.
 

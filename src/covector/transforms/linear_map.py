@@ -31,6 +31,10 @@ FlatMap = Callable[[Sequence[Array | None]], Sequence[Array | None]]
 """A linear function of flat lists of arrays, in which None is zero."""
 
 
+LARGEST_SHOWN = 8
+"""How many rows and columns the matrix may have that a notebook shows."""
+
+
 @final
 @frozen
 class Space:
@@ -55,9 +59,20 @@ class Space:
         """Whether no leaf is complex."""
         return all(kind.dtype.kind != "c" for kind in self.types)
 
+    @property
+    def latex(self) -> str:
+        r"""The space in LaTeX: \mathbb{R}^{2 \times 3} for a matrix."""
+        return r" \times ".join(map(_latex_space, self.types)) or r"\{0\}"
+
     def __str__(self) -> str:
         inner = ", ".join(map(str, self.types))
         return inner if len(self.types) == 1 else f"({inner})"
+
+
+def _latex_space(kind: ArrayType) -> str:
+    field = r"\mathbb{C}" if kind.dtype.kind == "c" else r"\mathbb{R}"
+    power = r" \times ".join(map(str, kind.shape))
+    return f"{field}^{{{power}}}" if power else field
 
 
 @final
@@ -154,6 +169,20 @@ class LinearMap:
     def __repr__(self) -> str:
         return f"LinearMap({self.domain} -> {self.codomain})"
 
+    def _repr_latex_(self) -> str:
+        """The spaces, and the matrix if it is small."""
+        arrow = rf"{self.domain.latex} \to {self.codomain.latex}"
+        return f"$\\displaystyle {arrow}{self._latex_matrix()}$"
+
+    def _latex_matrix(self) -> str:
+        if not 0 < max(self.shape) <= LARGEST_SHOWN or not min(self.shape):
+            return ""
+        matrix = self.matrix()
+        if not isinstance(matrix, np.ndarray):  # the derivative of a value that is traced itself
+            return ""
+        rows = [" & ".join(f"{entry:.4g}" for entry in row) for row in matrix]
+        return r", \quad \begin{bmatrix} " + r" \\ ".join(rows) + r" \end{bmatrix}"
+
 
 def basis_images(
     function: FlatMap, source: Space, target: Space, chunk_size: int | None = None
@@ -172,7 +201,9 @@ def _leaf_images(function: FlatMap, source: Space, i: int, target: Space, chunk_
     chunks = []
     for start in range(0, max(kind.size, 1), step):
         stop = min(start + step, kind.size)
-        basis = np.eye(stop - start, kind.size, start, dtype=kind.dtype).reshape(stop - start, *kind.shape)
+        basis = np.eye(stop - start, kind.size, start, dtype=kind.dtype)
+        basis.flags.writeable = False  # so that a compiled program can rely on its entries
+        basis = basis.reshape(stop - start, *kind.shape)
 
         def images(vector: Array) -> list[Array]:
             return _filled(function([vector if k == i else None for k in range(count)]), target)

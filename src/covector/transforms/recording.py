@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -13,6 +13,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.graph.graph import Graph
 from covector.interpreters.staging import record_flat
 from covector.transforms.arguments import FlatFunction, as_leaf
+from covector.transforms.transformed import transformed
 from covector.trees import Tree, flatten, leaf_paths, unflatten
 
 
@@ -44,7 +45,6 @@ def make_graph(function: Callable[..., Tree], *, concrete: bool = False) -> Call
         return d
     """
 
-    @wraps(function)
     def recorded(*args: Tree, **kwargs: Tree) -> Graph:
         leaves, structure = flatten((args, kwargs))
         names = leaf_paths(args, "args") + leaf_paths(kwargs, "kwargs")
@@ -61,4 +61,9 @@ def make_graph(function: Callable[..., Tree], *, concrete: bool = False) -> Call
         graph = record_flat(flat, kinds, origin_of("make_graph", function), leaves if concrete else None)
         return evolve(graph, structure=flat.structure)
 
-    return recorded
+    recorder: Callable[..., Graph] = transformed(recorded, _make_graph, function, concrete)
+    return recorder
+
+
+def _make_graph(function: Callable[..., Tree], concrete: bool) -> Callable[..., Graph]:
+    return make_graph(function, concrete=concrete)

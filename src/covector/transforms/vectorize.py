@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import partial
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -15,6 +15,7 @@ from covector.errors import BatchAxisError
 from covector.interpreters.batching import batch_flat
 from covector.ops.axes import Permute
 from covector.transforms.arguments import FlatFunction, as_leaf
+from covector.transforms.transformed import transformed
 from covector.trees import flatten, flatten_prefix, leaf_paths, unflatten
 
 P = ParamSpec("P")
@@ -58,7 +59,6 @@ def vmap(
 
     origin = origin_of("vmap", function)
 
-    @wraps(function)
     def batched_function(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten((args, kwargs))
         axes = _input_axes(in_axes, args, kwargs)
@@ -72,7 +72,8 @@ def vmap(
         moved = [_placed(*each, size) for each in zip(outputs, batched, places, strict=True)]
         return flat.tree(moved)
 
-    return batched_function
+    result: Callable[..., Any] = transformed(batched_function, vmap, function, in_axes, out_axes, axis_size)
+    return result
 
 
 def _input_axes(in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int | None]:

@@ -25,14 +25,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from attrs import frozen
 
-from covector.compile.emit import emitted
+from covector.compile.programs import emitted
 from covector.compile.simplify import PASSES, without_dead_code
+from covector.compile.structured import Composite, expanded
 from covector.core.broadcasting import Cast, expand
 from covector.core.interpreter import Tracer
-from covector.core.primitive import Primitive, instantiate, moved_to_front
+from covector.core.primitive import Primitive, as_tuple, instantiate, moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.errors import NonlinearError
-from covector.graph.graph import Graph, Variable, check, run
+from covector.graph.effects import has_effects, without_effects
+from covector.graph.graph import Equation, Graph, Variable, check, run
 from covector.interpreters.batching import batch_flat
 from covector.interpreters.jvp import JVPTracer, jvp_flat
 from covector.interpreters.linearizing import LinearizingTracer, linearize_flat, record_linear_flat
@@ -107,6 +109,13 @@ def _strengthened(values: Sequence[Array], kinds: Sequence[ArrayType]) -> list[A
     return [strengthened(x, kind) for x, kind in zip(values, kinds, strict=True)]
 
 
+def with_types(graph: Graph, kinds: Sequence[ArrayType]) -> Graph:
+    """The graph with its outputs broadcast and cast to these types."""
+    if [atom.type for atom in graph.outputs] == list(kinds):
+        return graph
+    return record_flat(lambda *xs: list(map(typed, run(graph, xs), kinds)), input_types(graph), "a cast")
+
+
 def strengthened(x: Array, kind: ArrayType) -> Array:
     """The value in the dtype of a type of its shape, and not weak."""
     if typeof(x) == kind:
@@ -129,6 +138,16 @@ def known_value(x: Array) -> Array:
     while isinstance(x, (JVPTracer, LinearizingTracer)):
         x = x.primal
     return x
+
+
+def quiet(graph: Graph) -> Graph:
+    """The graph without effects, for a derivative that computes its values again."""
+    return _quieted(graph) if has_effects(graph) else graph
+
+
+@remembered
+def _quieted(graph: Graph) -> Graph:
+    return without_effects(graph)
 
 
 # --- derived graphs -------------------------------------------------------------------------------------
@@ -156,7 +175,7 @@ def pushed(graph: Graph, active: Indices, outputs: Indices, primals_too: bool = 
     def tangents_of(*inputs: Array) -> list[Array]:
         primals, tangents = _with_tangents(graph, active, inputs)
         values, derivatives = jvp_flat(lambda *xs: run(graph, xs), primals, tangents, "a derivative")
-        found = [_typed(instantiate(derivatives[i], values[i]), graph.outputs[i].type) for i in outputs]
+        found = [typed(instantiate(derivatives[i], values[i]), graph.outputs[i].type) for i in outputs]
         return values + found if primals_too else found
 
     return without_dead_code(record_flat(tangents_of, [*input_types(graph), *_strong(graph, active)], "a derivative"))
@@ -189,7 +208,7 @@ def pulled(graph: Graph, active: Indices, outputs: Indices) -> Graph:
         seeds = [(i, c) for i, c in zip(indices, inputs[count:], strict=True) if i is not None]
         found = pull(tape, seeds, len(active), consume=True)
         kinds = _strong(graph, active)
-        return [zeros(kind) if c is None else _typed(c, kind) for c, kind in zip(found, kinds, strict=True)]
+        return [zeros(kind) if c is None else typed(c, kind) for c, kind in zip(found, kinds, strict=True)]
 
     kinds = [*input_types(graph), *(graph.outputs[i].type.strong() for i in outputs)]
     return without_dead_code(record_flat(cotangents_of, kinds, "a derivative"))
@@ -223,7 +242,7 @@ def batched(graph: Graph, flags: tuple[bool, ...], size: int, forced: Indices = 
         outputs, found = batch_flat(lambda *xs: run(graph, xs), inputs, flags, size, "vmap")
         out_flags[:] = [flag or i in forced for i, flag in enumerate(found)]
         return [
-            _typed(moved_to_front(x, own, size), atom.type.batched(size)) if flag else x
+            typed(moved_to_front(x, own, size), atom.type.batched(size)) if flag else x
             for x, own, flag, atom in zip(outputs, found, out_flags, graph.outputs, strict=True)
         ]
 
@@ -235,7 +254,8 @@ def _strong(graph: Graph, active: Indices) -> list[ArrayType]:
     return [graph.inputs[i].type.strong() for i in active]
 
 
-def _typed(x: Array, kind: ArrayType) -> Array:
+def typed(x: Array, kind: ArrayType) -> Array:
+    """The value broadcast and cast to a type."""
     x = x if isinstance(x, Tracer) or not typeof(x).weak else kind.dtype.type(x)
     return expand(x, kind.shape, kind.dtype)
 
@@ -250,11 +270,32 @@ def compiled(graph: Graph) -> Callable[..., list[Array]]:
     return emitted(simpler(graph), "body", names).function
 
 
+def compiled_alone(primitive: Primitive, kinds: Sequence[ArrayType]) -> Callable[..., list[Array]]:
+    """The program of a single operation, for inputs of these types."""
+    inputs = tuple(map(Variable, kinds))
+    outputs = tuple(map(Variable, as_tuple(primitive.output_type(*kinds))))
+    graph = Graph(inputs, (Equation(primitive, inputs, outputs),), outputs)
+    names = [f"x{i + 1}" for i in range(len(inputs))]
+    return emitted(graph, f"run_{primitive.name}", names).function
+
+
+@remembered
 def simpler(graph: Graph) -> Graph:
     """The graph after all passes of simplification, checked once."""
     for simplify in PASSES:
         graph = simplify(graph)
     return check(graph)
+
+
+WORTH_COMPILING = 48
+"""Steps of a body, in all its loops, from which it is compiled."""
+
+
+def often_made(body: Graph, steps: int) -> bool:
+    """Whether a body is worth compiling, when that many steps more are made."""
+    made = _uses(body)
+    made[0] += steps
+    return made[0] >= WORTH_COMPILING
 
 
 @remembered
@@ -283,7 +324,7 @@ def _shared(graph: Graph) -> frozenset[int]:
 # --- derivatives as operations --------------------------------------------------------------------------
 
 
-class Derivative(Primitive):
+class Derivative(Composite):
     """The derivative of an operation: of primals, and linear in the tangents that come after them.
 
     Its `evaluate` is written in primitives, so its own derivative and its batches follow.
@@ -295,6 +336,14 @@ class Derivative(Primitive):
     @abstractmethod
     def primal_count(self) -> int:
         """The number of inputs before the tangents."""
+
+    def expansion(self, *inputs: ArrayType) -> Graph:
+        """By recording `evaluate`."""
+        return expanded(record_flat(self.evaluate, inputs, self.name))
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        """By recording `evaluate`."""
+        return ((record_flat(self.evaluate, inputs, self.name), 1),)
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
         """By differentiating `evaluate`."""

@@ -12,10 +12,11 @@ from typing import Any, final
 import numpy as np
 from attrs import frozen
 
+from covector.compile.structured import Lines, Scope, Structured
 from covector.core.broadcasting import reshaped
-from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType, typeof
-from covector.graph.graph import Graph, run
+from covector.graph.effects import has_effects
+from covector.graph.graph import Equation, Graph, run
 from covector.ops.comparison import SELECT
 from covector.transforms.control.bodies import (
     Derivative,
@@ -29,23 +30,51 @@ from covector.transforms.control.bodies import (
     output_types,
     pulled,
     pushed,
+    quiet,
+    simpler,
     spread,
 )
+from covector.transforms.control.written import written_cond
 
 
 @final
 @frozen
-class Cond(Primitive):
+class Cond(Structured):
     """branches[index](*operands), the index being a boolean or an integer in range; inputs: index, *operands."""
 
     branches: tuple[Graph, ...]
 
     @property
+    def effect(self) -> bool:
+        return any(map(has_effects, self.branches))
+
+    @property
     def signature(self) -> str:
         return f"cond[branches={len(self.branches)}]"
 
+    @property
+    def shared(self) -> int:
+        return len(self.branches[0].outputs)
+
+    @property
+    def graphs(self) -> Sequence[Graph]:
+        return [simpler(branch) for branch in self.branches]
+
+    def expansion(self, *inputs: ArrayType) -> None:
+        return None
+
+    def needing(self, outputs: Sequence[int]) -> tuple[Cond, Sequence[int]]:
+        return self, range(self.shared)
+
+    def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
+        return written_cond(scope, equation)
+
     def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
         return tuple(executed(self.branches[int(inputs[0])], inputs[1:]))
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        """The dearest branch."""
+        return ((max(self.branches, key=_operations), 1),)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(output_types(self.branches[0]))
@@ -56,7 +85,7 @@ class Cond(Primitive):
         values = self(*primals)
         if not outputs:
             return values, (None,) * len(values)
-        derivative = CondDerivative(self.branches, active, outputs)
+        derivative = CondDerivative(tuple(map(quiet, self.branches)), active, outputs)
         found = derivative(*primals, *(tangents[i + 1] for i in active))
         return values, spread(found, outputs, len(values))
 
@@ -86,6 +115,10 @@ class Cond(Primitive):
         with np.errstate(all="ignore"):  # of what a branch gives for elements that are not its own
             outputs = [run(branch, operands) for branch in branches]
         return tuple(_selected(index, choices) for choices in zip(*outputs, strict=True))
+
+
+def _operations(branch: Graph) -> int:
+    return branch.cost().operations
 
 
 def _selected(index: Array, choices: Sequence[Array]) -> Array:

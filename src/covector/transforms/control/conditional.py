@@ -54,7 +54,7 @@ def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Tree]], *operands: Tree) -> Tree:
-    """branches[index](*operands), with the index clamped into range.
+    """`branches[index](*operands)`, with the index clamped into range.
 
     Args:
         index: an integer.

@@ -15,11 +15,13 @@ from typing import Any, final
 import numpy as np
 from attrs import evolve, frozen
 
+from covector.compile.structured import Lines, Scope, Structured
 from covector.core.broadcasting import reshaped
 from covector.core.interpreter import Tracer
-from covector.core.primitive import Primitive, moved_to_front
+from covector.core.primitive import moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
-from covector.graph.graph import Graph, Variable, run
+from covector.graph.effects import has_effects
+from covector.graph.graph import Equation, Graph, Variable, run
 from covector.interpreters.linearizing import TangentTracer
 from covector.interpreters.staging import record_flat
 from covector.ops.comparison import SELECT
@@ -29,26 +31,27 @@ from covector.transforms.control.bodies import (
     active_inputs,
     batched,
     compiled,
+    compiled_alone,
     input_types,
     known_value,
     output_types,
     pushed,
+    quiet,
     rearranged,
     remembered,
+    simpler,
     spread,
 )
-from covector.transforms.control.engine import Problem
-from covector.transforms.control.scanning import adjoint_body, instantiated, scan_activity
-from covector.transforms.control.schedules import backward_states
+from covector.transforms.control.scanning import Scan, ScanDerivative, instantiated
+from covector.transforms.control.steps import adjoint_body, scan_activity
 from covector.transforms.control.unrolling import unrolled_jvp
-from covector.transforms.control.written import number, written_while
-
-Run = Callable[[Graph, Sequence[Array]], Sequence[Array]]
+from covector.transforms.control.written import written_while
+from covector.transforms.control.written_backward import written_while_pullback
 
 
 @final
 @frozen
-class While(Primitive):
+class While(Structured):
     """carry = body(*constants, *carry) while condition(*constants, *carry); inputs: constants, first carry.
 
     With `slots`, the pullback keeps that many carries and recomputes the others; with 0 it keeps all.
@@ -61,6 +64,10 @@ class While(Primitive):
     @property
     def name(self) -> str:
         return "while"
+
+    @property
+    def effect(self) -> bool:
+        return has_effects(self.condition) or has_effects(self.body)
 
     @property
     def signature(self) -> str:
@@ -76,30 +83,29 @@ class While(Primitive):
         """The number of inputs that are the same at each step."""
         return len(self.body.inputs) - self.carries
 
-    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
-        in_python = self.in_python(inputs, [])
-        if in_python is not None:
-            return tuple(in_python)
-        constants, first = inputs[: self.constants], [np.copy(x)[()] for x in inputs[self.constants :]]
-        kinds = input_types(self.body)[self.constants :]
-        carry: Sequence[Array] = [x.item() if kind.weak else x for x, kind in zip(first, kinds, strict=True)]
-        holds, step = compiled(self.condition), compiled(self.body)
-        while holds(*constants, *carry)[0]:
-            carry = step(*constants, *carry)
-        return tuple(carry)
+    @property
+    def shared(self) -> int:
+        return self.carries
 
-    def in_python(self, inputs: Sequence[Array], rows: list[list[Any]]) -> list[Array] | None:
-        """The last carry, by a loop on Python's numbers; each carry is appended to the rows. None if it needs NumPy."""
-        loop = written_while(self.body, self.condition, self.constants, bool(rows))
-        if loop is None:
-            return None
-        values = [number(x) for x in inputs]
-        try:
-            last = loop(values[: self.constants], values[self.constants :], rows)
-            kinds = [atom.type for atom in self.body.outputs]
-            return [x if kind.weak else kind.dtype.type(x) for x, kind in zip(last, kinds, strict=True)]
-        except (ArithmeticError, ValueError):  # NumPy has a value and a warning where Python raises
-            return None
+    @property
+    def graphs(self) -> Sequence[Graph]:
+        return simpler(self.condition), simpler(self.body)
+
+    def expansion(self, *inputs: ArrayType) -> None:
+        return None
+
+    def needing(self, outputs: Sequence[int]) -> tuple[While, Sequence[int]]:
+        return self, range(self.carries)
+
+    def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
+        return written_while(scope, equation)
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        return tuple(_program(self.body, self.condition, self.slots)(*inputs))
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        """One step, as their number is not known."""
+        return ((self.condition, 1), (self.body, 1))
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(atom.type for atom in self.body.outputs)
@@ -108,12 +114,36 @@ class While(Primitive):
         active, outputs = scan_activity(self.body, self.constants, self.carries, active_inputs(primals, tangents))
         if not outputs:
             return self(*primals), (None,) * self.carries
-        derivative = WhileDerivative(self, active, outputs)
         directions = [instantiated(tangents[i], primals[i]) for i in active]
         if any(isinstance(t, TangentTracer) for t in tangents):
+            if not self.slots and not any(isinstance(x, Tracer) for x in primals):
+                values, linear, kept = self._linearized(primals, active, outputs)
+                return values, spread(linear(*kept, *directions), outputs, self.carries)
+            again = evolve(self, condition=quiet(self.condition), body=quiet(self.body))
+            derivative = WhileDerivative(again, active, outputs)
             return self(*primals), spread(derivative(*primals, *directions), outputs, self.carries)
-        found = derivative.side_by_side(primals, directions)
+        found = WhileDerivative(self, active, outputs).side_by_side(primals, directions)
         return found[: self.carries], spread(found[self.carries :], outputs, self.carries)
+
+    def _linearized(
+        self, inputs: Sequence[Array], active: Indices, outputs: Indices
+    ) -> tuple[tuple[Array, ...], ScanDerivative, tuple[Array, ...]]:
+        """The outputs for plain values, the derivative at them, and its constants: the carries, stacked."""
+        constants, kinds = inputs[: self.constants], input_types(self.body)[self.constants :]
+        pairs = zip(inputs[self.constants :], kinds, strict=True)
+        carry = [x.item() if kind.weak and isinstance(x, np.generic) else x for x, kind in pairs]
+        holds, step, kept = compiled(self.condition), compiled(self.body), []
+        while holds(*constants, *carry)[0]:
+            kept.append(carry)
+            carry = step(*constants, *carry)
+        columns = zip(*kept, strict=True) if kept else ((),) * self.carries
+        stacked = [
+            np.array(column, kind.dtype).reshape(len(kept), *kind.shape)
+            for column, kind in zip(columns, kinds, strict=True)
+        ]
+        values = tuple(np.copy(x)[()] if isinstance(x, np.ndarray) else x for x in carry)
+        derivative = ScanDerivative(Scan(quiet(self.body), len(kept), self.carries, 0), active, outputs)
+        return values, derivative, (*constants, *stacked)
 
     def batch(self, size: int, inputs: Sequence[Array], batched_inputs: Sequence[bool]) -> tuple[Array, ...]:
         loop, flags = self.for_batch(size, tuple(batched_inputs))
@@ -222,7 +252,7 @@ def _extended(graph: Graph, kinds: tuple[ArrayType, ...], order: Indices) -> Gra
 
 @final
 @frozen
-class WhilePullback(Primitive):
+class WhilePullback(Structured):
     """The transpose of a `WhileDerivative`; inputs: those of the loop, cotangents of the outputs."""
 
     loop: While
@@ -233,22 +263,27 @@ class WhilePullback(Primitive):
     def signature(self) -> str:
         return f"{self.name}[{self.loop.signature}, active={self.active}]"
 
-    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
-        found = None if self.loop.slots else self._scanned(inputs)
-        return self._stepped(lambda graph, values: compiled(graph)(*values), inputs) if found is None else found
+    @property
+    def shared(self) -> int:
+        return len(self.active)
 
-    def _scanned(self, inputs: Sequence[Array]) -> tuple[Array, ...] | None:
-        """The same, by a scan in reverse over carries that are Python's numbers; None if they are not."""
-        loop, count = self.loop, len(self.loop.body.inputs)
-        rows: list[list[Any]] = [[] for _ in range(loop.carries)]
-        if loop.in_python(inputs[:count], rows) is None:
-            return None
-        kinds = input_types(loop.body)[loop.constants :]
-        stacked = [np.array(row, kind.dtype) for row, kind in zip(rows, kinds, strict=True)]
-        running, outputs = self._first(inputs[count:]), len(self.outputs)
-        problem = Problem(self.adjoint, loop.constants, len(running), len(rows[0]), True)
-        found = problem.run(inputs[: loop.constants], running, stacked)
-        return (*found[outputs:], *found[:outputs])
+    @property
+    def graphs(self) -> Sequence[Graph]:
+        """The condition, a step, and a step backward."""
+        return *self.loop.graphs, simpler(self.adjoint)
+
+    def expansion(self, *inputs: ArrayType) -> None:
+        return None
+
+    def needing(self, outputs: Sequence[int]) -> tuple[WhilePullback, Sequence[int]]:
+        return self, range(len(self.active))
+
+    def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
+        return written_while_pullback(scope, equation)
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        loop = self.loop
+        return tuple(_pullback_program(loop.body, loop.condition, loop.slots, self.active, self.outputs)(*inputs))
 
     @property
     def adjoint(self) -> Graph:
@@ -263,28 +298,20 @@ class WhilePullback(Primitive):
 
     def unrolled(self, *inputs: Array) -> tuple[Array, ...]:
         """The same, step by step in primitives; the number of steps must be known."""
-        return self._stepped(run, inputs)
-
-    def _stepped(self, execute: Run, inputs: Sequence[Array]) -> tuple[Array, ...]:
         loop, count = self.loop, len(self.loop.body.inputs)
-        constants, first, cotangents = inputs[: loop.constants], inputs[loop.constants : count], inputs[count:]
-        adjoint, running = self.adjoint, list(self._first(cotangents))
-        for carry in self._backward(execute, constants, first):
-            running = list(execute(adjoint, [*constants, *running, *carry]))
+        constants, running = inputs[: loop.constants], self._first(inputs[count:])
+        kept: list[Sequence[Array]] = []
+        carry: Sequence[Array] = inputs[loop.constants : count]
+        while _holds(run(loop.condition, [*constants, *carry])[0]):
+            kept.append(carry)
+            carry = run(loop.body, [*constants, *carry])
+        for before in reversed(kept):
+            running = run(self.adjoint, [*constants, *running, *before])
         return (*running[len(self.outputs) :], *running[: len(self.outputs)])
 
-    def _backward(self, execute: Run, constants: Sequence[Array], first: Sequence[Array]) -> Any:
-        """The carry before each step, the last step first."""
-        loop, kept, carry, count = self.loop, [], first, 0
-        while _holds(execute(loop.condition, [*constants, *carry])[0]):
-            count += 1
-            if not loop.slots:
-                kept.append(carry)
-            carry = execute(loop.body, [*constants, *carry])
-        if not loop.slots:
-            return reversed(kept)
-        states = backward_states(count, loop.slots, first, lambda _, state: execute(loop.body, [*constants, *state]))
-        return (state for _, state in states)
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        """One step, there and back."""
+        return ((self.loop.condition, 1), (self.loop.body, 1), (self.adjoint, 1))
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(inputs[i].strong() for i in self.active)
@@ -306,6 +333,20 @@ class WhilePullback(Primitive):
         ]
         found: tuple[Array, ...] = evolve(self, loop=loop)(*filled)
         return found
+
+
+@remembered
+def _program(body: Graph, condition: Graph, slots: int) -> Callable[..., list[Array]]:
+    return compiled_alone(While(condition, evolve(body), slots), input_types(body))
+
+
+@remembered
+def _pullback_program(
+    body: Graph, condition: Graph, slots: int, active: Indices, outputs: Indices
+) -> Callable[..., list[Array]]:
+    kinds = output_types(body)
+    pullback = WhilePullback(While(condition, evolve(body), slots), active, outputs)
+    return compiled_alone(pullback, [*input_types(body), *(kinds[i] for i in outputs)])
 
 
 def _holds(value: Array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from covector.core.interpreter import Tracer, origin_of
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
-from covector.graph.graph import Graph
+from covector.graph.graph import Graph, Literal
+from covector.ops.debugging import held_back, show
 from covector.transforms.arguments import as_leaf
 from covector.transforms.control.bodies import known_value, recorded, retyped, strengthened, with_all_constants
 from covector.transforms.control.carrying import Carry
@@ -29,11 +31,11 @@ def while_loop(
         cond_fun: a function of the carry that returns a boolean scalar.
         body_fun: a function from the carry to the next one, of the same tree structure, shapes and dtypes.
         init_val: the first carry: an array, a number or a tree of them.
-        checkpoint: what reverse mode keeps when it runs the loop again: "every" carry, or at most n of them for
-            `Binomial(n)`.
+        checkpoint: what reverse mode keeps: "every" carry, or at most n of them for `Binomial(n)`.
 
     Raises:
-        ArgumentError: `cond_fun` does not return a boolean scalar, or `checkpoint` is not known.
+        ArgumentError: `cond_fun` does not return a boolean scalar, or never a false one because a step changes nothing
+            that it reads; or `checkpoint` is not known.
         TreeMismatchError, ShapeMismatchError, DTypeMismatchError: the carry changes its type.
 
     Under `vmap` the loop runs until it has ended for each element; those for which it has keep their carry.
@@ -81,7 +83,9 @@ def fori_loop(
     first, last = (_bound(x, name) for x, name in ((lower, "lower"), (upper, "upper")))
     start, stop = known_value(first), known_value(last)
     if not isinstance(start, Tracer) and not isinstance(stop, Tracer):
-        steps = Steps(np.arange(int(start), int(stop)), None, counting=True)
+        indices = np.arange(int(start), int(stop))
+        indices.flags.writeable = False  # so that compiled code can write them as a range
+        steps = Steps(indices, None, counting=True)
         origin = origin_of("fori_loop", body_fun)
         carry = Carry("fori_loop", init_val)
         plan = Plan.of(checkpoint, 1 if unroll is None else unroll, steps.length)
@@ -131,12 +135,18 @@ def _looped(cond_fun: Callable[..., Any], body_fun: Callable[..., Tree], carry: 
             return None
         if not holds:
             return map_copies(_strong(carry, current), carry.leaves)
-        outputs = carry.flattened(body_fun(carry.tree(current)))
+        # the first step may have to be made again
+        trial: AbstractContextManager[list[str]] = nullcontext([]) if steps else held_back()
+        with trial as texts:
+            outputs = carry.flattened(body_fun(carry.tree(current)))
         if any(isinstance(x, Tracer) for x in outputs):
             return None
         if not steps and carry.settle(list(map(typeof, outputs))):
             current = carry.leaves
             continue
+        show(texts)
+        if all(x is y for x, y in zip(outputs, current, strict=True)):
+            raise ArgumentError(_ENDLESS)
         current = carry.kept(outputs)
         steps += 1
 
@@ -178,4 +188,22 @@ def _recorded_loop(
     condition, of_condition = recorded(holds, carry.kinds, origin_of(carry.what, cond_fun))
     closed = [len(of_condition), len(of_body)]
     condition, body = with_all_constants([condition, retyped(body, carry.kinds)], closed)
+    _check_that_it_can_end(condition, body)
     return condition, body, [*of_condition, *of_body]
+
+
+_ENDLESS = (
+    "while_loop would never end: its condition holds, and a step changes nothing that the condition reads. Carry what "
+    "the condition depends on, and return its next value from body_fun."
+)
+
+
+def _check_that_it_can_end(condition: Graph, body: Graph) -> None:
+    """Raises if no carry that the condition reads is changed by a step; where nothing is done, `cond` does that."""
+    (answer,) = condition.outputs
+    read = {atom for equation in condition.equations for atom in equation.inputs} | {answer}
+    constants = len(body.inputs) - len(body.outputs)
+    triples = zip(condition.inputs[constants:], body.inputs[constants:], body.outputs, strict=True)
+    never = isinstance(answer, Literal) and not answer.value
+    if not never and not any(asked in read and after is not before for asked, before, after in triples):
+        raise ArgumentError(_ENDLESS)

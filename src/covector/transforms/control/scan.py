@@ -15,6 +15,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, DTypeMismatchError, ShapeMismatchError, TreeMismatchError
 from covector.graph.graph import Graph, run
 from covector.interpreters.staging import record_flat
+from covector.ops.debugging import held_back, show
 from covector.transforms.arguments import LEAF, PLAIN_LEAVES, as_leaf
 from covector.transforms.control.bodies import Split, input_types, recorded, retyped
 from covector.transforms.control.carrying import Carry
@@ -204,9 +205,11 @@ def _looped(step: Callable[..., list[Array]], carry: Carry, steps: Steps, revers
         return None
     count, xs = len(carry.leaves), steps.slices
     order = range(steps.length - 1, -1, -1) if reverse else range(steps.length)
-    outputs = step(*carry.leaves, *(x[order[0]] for x in xs))
-    while not any(isinstance(x, Tracer) for x in outputs) and carry.settle([typeof(x) for x in outputs[:count]]):
+    with held_back() as texts:
         outputs = step(*carry.leaves, *(x[order[0]] for x in xs))
+    while not any(isinstance(x, Tracer) for x in outputs) and carry.settle([typeof(x) for x in outputs[:count]]):
+        with held_back() as texts:
+            outputs = step(*carry.leaves, *(x[order[0]] for x in xs))
     kinds = [typeof(y).strong() for y in outputs[count:]]
     stacked = [np.empty((steps.length, *kind.shape), kind.dtype) for kind in kinds]
     current = carry.leaves
@@ -216,6 +219,8 @@ def _looped(step: Callable[..., list[Array]], carry: Carry, steps: Steps, revers
         for x in outputs:
             if isinstance(x, Tracer):
                 return None
+        show(texts)
+        texts = []
         current = carry.kept(outputs[:count])
         for buffer, y, kind in zip(stacked, outputs[count:], kinds, strict=True):
             buffer[i] = _same_output(y, kind)

@@ -12,15 +12,17 @@ What is kept for that can be less: see `revolving` for binomial checkpointing; a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import astuple, evolve, frozen
 
-from covector.core.primitive import Primitive, moved_to_front
+from covector.compile.structured import Lines, Scope, Structured
+from covector.core.primitive import moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
-from covector.graph.graph import Graph, run
+from covector.graph.effects import has_effects
+from covector.graph.graph import Equation, Graph, run
 from covector.interpreters.batching import batch_flat
 from covector.interpreters.jvp import jvp_flat
 from covector.interpreters.linearizing import TangentTracer
@@ -34,24 +36,25 @@ from covector.transforms.control.bodies import (
     at_zero,
     batched,
     check_linear,
-    compiled,
-    dependent,
+    compiled_alone,
     input_types,
+    often_made,
     output_types,
-    pulled,
     pushed,
-    rearranged,
+    quiet,
     remembered,
+    simpler,
     spread,
-    with_outputs,
 )
-from covector.transforms.control.engine import Problem
-from covector.transforms.control.schedules import backward_states
+from covector.transforms.control.stages import WORTH_STAGING, block_of, in_stages
+from covector.transforms.control.steps import adjoint_body, jointly, keeping_carries, only_outputs, scan_activity
+from covector.transforms.control.written import written_scan
+from covector.transforms.control.written_backward import written_revolving_pullback
 
 
 @final
 @frozen
-class Scan(Primitive):
+class Scan(Structured):
     """carry, y[i] = body(*constants, *carry, *x[i]); inputs: constants, first carry, xs; outputs: last carry, ys.
 
     `carries` and `scanned` count the inputs of the body that are carried and scanned over. With `slots`, reverse
@@ -64,6 +67,10 @@ class Scan(Primitive):
     scanned: int
     reverse: bool = False
     slots: int = 0
+
+    @property
+    def effect(self) -> bool:
+        return has_effects(self.body)
 
     @property
     def signature(self) -> str:
@@ -85,14 +92,52 @@ class Scan(Primitive):
         """The steps in the order in which they are made."""
         return range(self.length - 1, -1, -1) if self.reverse else range(self.length)
 
-    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
-        problem = Problem(self.body, self.constants, self.carries, self.length, self.reverse)
-        return tuple(problem.run(*self.split_inputs(inputs)))
+    @property
+    def shared(self) -> int:
+        return self.carries
 
-    def slices(self, xs: Sequence[Array]) -> list[Any]:
-        """The scanned inputs, such that the step's input is their entry: a list where that is a Python number."""
-        weak = [variable.type.weak for variable in self.body.inputs[len(self.body.inputs) - self.scanned :]]
-        return [x.tolist() if w else x for x, w in zip(xs, weak, strict=True)]
+    @property
+    def graphs(self) -> Sequence[Graph]:
+        return (simpler(self.body),)
+
+    def expansion(self, *inputs: ArrayType) -> Graph | None:
+        """In three stages, if it is worth it and takes no more memory than a block may."""
+        block = block_of(self.body, self.constants, self.carries)
+        if block is None or not WORTH_STAGING <= self.length <= block:
+            return None
+        return self.in_stages(self.length)
+
+    def in_stages(self, size: int) -> Graph:
+        """A graph of that many steps in three stages."""
+        return _in_stages(self.body, size, self.carries, self.scanned, self.reverse)
+
+    def needing(self, outputs: Sequence[int]) -> tuple[Scan, Sequence[int]]:
+        kept = (*range(self.carries), *(i for i in outputs if i >= self.carries))
+        return evolve(self, body=only_outputs(self.body, kept)), kept
+
+    def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
+        return written_scan(scope, equation)
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        if often_made(self.body, self.length):
+            program = _program(self.body, self.length, self.carries, self.scanned, self.reverse)
+            return tuple(program(*inputs))
+        return self._interpreted(inputs)
+
+    def _interpreted(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        constants, carry, xs = self.split_inputs(inputs)
+        kinds = self.split_inputs(input_types(self.body))[2]
+        columns = [x.tolist() if kind.weak else x for x, kind in zip(xs, kinds, strict=True)]
+        stacked = [np.empty(kind.shape, kind.dtype) for kind in self.output_type()[self.carries :]]
+        for i in self.order:
+            outputs = run(self.body, [*constants, *carry, *(x[i] for x in columns)])
+            carry = outputs[: self.carries]
+            for ys, y in zip(stacked, outputs[self.carries :], strict=True):
+                ys[i] = y
+        return (*(np.array(x)[()] for x in carry), *stacked)
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        return ((self.body, self.length),)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         kinds = output_types(self.body)
@@ -108,18 +153,19 @@ class Scan(Primitive):
         directions = [instantiated(tangents[i], primals[i]) for i in active]
         if not any(isinstance(t, TangentTracer) for t in tangents):
             return self._side_by_side(primals, directions, active, outputs)
+        again = evolve(self, body=quiet(self.body))
         if self.slots:
             values = self(*primals)
-            found = RevolvingDerivative(self, active, outputs)(*primals, *directions)
+            found = RevolvingDerivative(again, active, outputs)(*primals, *directions)
         else:
             values, kept = self.with_carries(primals)
-            found = ScanDerivative(self, active, outputs)(*kept, *directions)
+            found = ScanDerivative(again, active, outputs)(*kept, *directions)
         return values, spread(found, outputs, len(values))
 
     def with_carries(self, inputs: Sequence[Array]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         """The outputs, and the inputs with the carry before each step in place of the first carry."""
         constants, _, xs = self.split_inputs(inputs)
-        found = evolve(self, body=_keeping_carries(self.body, self.constants, self.carries), slots=0)(*inputs)
+        found = evolve(self, body=keeping_carries(self.body, self.constants, self.carries), slots=0)(*inputs)
         count = len(found) - self.carries
         return found[:count], (*constants, *found[count:], *xs)
 
@@ -135,7 +181,7 @@ class Scan(Primitive):
         carried = [i for i in outputs if i < self.carries]
         leaving = [*range(self.carries), *(size + k for k in range(len(carried))), *range(self.carries, size)]
         leaving += range(size + len(carried), size + len(outputs))
-        body = _jointly(body, tuple(order), tuple(leaving))
+        body = jointly(body, tuple(order), tuple(leaving))
         carries = self.carries + len(carried)
         scanned = self.scanned + sum(1 for i in active if i in groups[2])
         everything = [*primals, *directions]
@@ -186,6 +232,18 @@ class Scan(Primitive):
             flags = grown
 
 
+@remembered
+def _in_stages(body: Graph, size: int, carries: int, scanned: int, reverse: bool) -> Graph:
+    return in_stages(Scan(body, size, carries, scanned, reverse))
+
+
+@remembered
+def _program(body: Graph, length: int, carries: int, scanned: int, reverse: bool) -> Callable[..., list[Array]]:
+    scan = Scan(evolve(body), length, carries, scanned, reverse)  # of a copy, lest the body never be freed
+    constants, carry, xs = scan.split_inputs(input_types(body))
+    return compiled_alone(scan, [*constants, *carry, *(kind.batched(length) for kind in xs)])
+
+
 def instantiated(tangent: Array | None, primal: Array) -> Array:
     """The tangent, or zeros of the primal's type."""
     return zeros(typeof(primal).strong()) if tangent is None else tangent
@@ -193,29 +251,6 @@ def instantiated(tangent: Array | None, primal: Array) -> Array:
 
 def _swapped(x: Array) -> Array:
     return Permute((1, 0, *range(2, typeof(x).ndim)))(x)
-
-
-@remembered
-def scan_activity(body: Graph, constants: int, carries: int, active: Indices) -> tuple[Indices, Indices]:
-    """The inputs of the body that have a tangent at some step, and the outputs, given those that have one at first."""
-    while True:
-        found = dependent(body, active)
-        grown = tuple(sorted({*active, *(constants + i for i in found if i < carries)}))
-        if grown == active:
-            carried = {i - constants for i in active if constants <= i < constants + carries}
-            return active, tuple(sorted({*found, *carried}))
-        active = grown
-
-
-@remembered
-def _keeping_carries(body: Graph, constants: int, carries: int) -> Graph:
-    return with_outputs(body, (*body.outputs, *body.inputs[constants : constants + carries]))
-
-
-@remembered
-def _jointly(body: Graph, order: Indices, leaving: Indices) -> Graph:
-    found = rearranged(body, order)
-    return with_outputs(found, [found.outputs[i] for i in leaving])
 
 
 # --- the derivative -------------------------------------------------------------------------------------
@@ -253,7 +288,7 @@ class ScanDerivative(Derivative):
         constants, rest = range(scan.constants), range(scan.constants, count)
         of_constants, of_carry, of_xs = self.split_active(range(count, count + len(self.active)))
         order = (*constants, *of_constants, *of_carry, *rest, *of_xs)
-        step = _jointly(body, order, tuple(range(len(self.outputs))))
+        step = jointly(body, order, tuple(range(len(self.outputs))))
         derivative = Scan(step, scan.length, len(of_carry), len(rest) + len(of_xs), scan.reverse)
         found: tuple[Array, ...] = derivative(*(inputs[j] for j in order))
         return found
@@ -272,29 +307,6 @@ class ScanDerivative(Derivative):
         adjoint = Scan(body, scan.length, of_carry + of_constants, len(rest) + len(ys), not scan.reverse)
         found = adjoint(*constants, *carry, *sums, *rest, *ys)
         return (*found[of_carry : of_carry + of_constants], *found[:of_carry], *found[of_carry + of_constants :])
-
-
-@remembered
-def adjoint_body(body: Graph, constants: int, active: Indices, outputs: Indices, lengths: Indices) -> Graph:
-    """One step of the scan in the opposite direction.
-
-    Inputs: constants; cotangents of the carry, sums of cotangents of the constants; the carry, xs, cotangents of ys.
-    Outputs: the same carry one step on; cotangents of xs.
-    """
-    pull, count = pulled(body, active, outputs), len(body.inputs)
-    of_constants, of_carry, _ = lengths
-    split = Split((constants, of_carry, of_constants, count - constants, len(outputs) - of_carry))
-
-    def step(*inputs: Array) -> list[Array]:
-        fixed, carry, sums, rest, ys = split(inputs)
-        found = run(pull, (*fixed, *rest, *carry, *ys))
-        totals = [total + term for total, term in zip(sums, found[:of_constants], strict=True)]
-        return [*found[of_constants : of_constants + of_carry], *totals, *found[of_constants + of_carry :]]
-
-    kinds = input_types(pull)
-    of_sums = [kind.strong() for kind in output_types(pull)[:of_constants]]
-    fixed, rest, carry, ys = Split((constants, count - constants, of_carry, len(kinds) - count - of_carry))(kinds)
-    return record_flat(step, [*fixed, *carry, *of_sums, *rest, *ys], "the derivative of scan")
 
 
 # --- with less memory -----------------------------------------------------------------------------------
@@ -338,7 +350,7 @@ class RevolvingDerivative(Derivative):
 
 @final
 @frozen
-class RevolvingPullback(Primitive):
+class RevolvingPullback(Structured):
     """The transpose of a `RevolvingDerivative`; inputs: those of the scan, cotangents of the outputs."""
 
     derivative: RevolvingDerivative
@@ -347,27 +359,31 @@ class RevolvingPullback(Primitive):
     def signature(self) -> str:
         return f"{self.name}[{self.derivative.scan.signature}, active={self.derivative.active}]"
 
+    @property
+    def shared(self) -> int:
+        return sum(self.derivative.stored.split_active.lengths[:2])
+
+    @property
+    def graphs(self) -> Sequence[Graph]:
+        """A step of the carry, and a step backward."""
+        scan, stored = self.derivative.scan, self.derivative.stored
+        lengths = stored.split_active.lengths
+        backward = adjoint_body(scan.body, scan.constants, stored.active, stored.outputs, lengths)
+        return simpler(only_outputs(scan.body, tuple(range(scan.carries)))), simpler(backward)
+
+    def expansion(self, *inputs: ArrayType) -> None:
+        return None
+
+    def needing(self, outputs: Sequence[int]) -> tuple[RevolvingPullback, Sequence[int]]:
+        return self, range(len(self.derivative.active))
+
+    def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
+        return written_revolving_pullback(scope, equation)
+
     def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
-        scan, stored, count = self.derivative.scan, self.derivative.stored, self.derivative.primal_count
-        constants, first, xs = scan.split_inputs(inputs[:count])
-        lengths = of_constants, of_carry, _ = stored.split_active.lengths
-        step = compiled(_carry_only(scan.body, scan.carries))
-        pull = compiled(adjoint_body(scan.body, scan.constants, stored.active, stored.outputs, lengths))
-        kinds = [scan.body.inputs[i].type.strong() for i in stored.active]
-        of_xs = [np.zeros((scan.length, *kind.shape), kind.dtype) for kind in kinds[of_constants + of_carry :]]
-        running = [*inputs[count : count + of_carry], *map(zeros, kinds[:of_constants])]
-        ys, slices, order = inputs[count + of_carry :], scan.slices(xs), scan.order
-
-        def advance(position: int, carry: Sequence[Array]) -> Sequence[Array]:
-            return step(*constants, *carry, *[x[order[position]] for x in slices])
-
-        for position, carry in backward_states(scan.length, scan.slots, first, advance):
-            i = order[position]
-            found = pull(*constants, *running, *carry, *[x[i] for x in slices], *[y[i] for y in ys])
-            running = found[: len(running)]
-            for x, value in zip(of_xs, found[len(running) :], strict=True):
-                x[i] = value
-        return (*running[of_carry:], *running[:of_carry], *of_xs)
+        derivative = self.derivative
+        fields = astuple(derivative.scan, recurse=False)[1:]
+        return tuple(_revolving_program(derivative.scan.body, fields, derivative.active, derivative.outputs)(*inputs))
 
     def equivalent(self, *inputs: Array) -> tuple[Array, ...]:
         """The same outputs, from all carries."""
@@ -375,6 +391,10 @@ class RevolvingPullback(Primitive):
         _, kept = derivative.scan.with_carries(inputs[:count])
         given = [derivative.scan.body.inputs[i].type.strong() for i in derivative.active]
         return derivative.stored.transpose(inputs[count:], *kept, *given)
+
+    def programs(self, inputs: Sequence[ArrayType]) -> Sequence[tuple[Graph, int]]:
+        """As if all carries were kept."""
+        return ((record_flat(self.equivalent, inputs, self.name), 1),)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         return tuple(inputs[i].strong() for i in self.derivative.active)
@@ -389,5 +409,12 @@ class RevolvingPullback(Primitive):
 
 
 @remembered
-def _carry_only(body: Graph, carries: int) -> Graph:
-    return with_outputs(body, body.outputs[:carries])
+def _revolving_program(
+    body: Graph, fields: tuple[Any, ...], active: Indices, outputs: Indices
+) -> Callable[..., list[Array]]:
+    scan = Scan(evolve(body), *fields)
+    constants, carry, xs = scan.split_inputs(input_types(body))
+    kinds = [*constants, *carry, *(kind.batched(scan.length) for kind in xs)]
+    cotangents = [scan.output_type()[i] for i in outputs]
+    pullback = RevolvingPullback(RevolvingDerivative(scan, active, outputs))
+    return compiled_alone(pullback, [*kinds, *cotangents])

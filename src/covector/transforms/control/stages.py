@@ -12,20 +12,22 @@ What remains in the *core* is the recurrence itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from covector.compile.simplify import without_dead_code
+from covector.compile.structured import applied, spliced
 from covector.core.primitive import Primitive
 from covector.core.types import Array
+from covector.graph.effects import has_effects
 from covector.graph.graph import Atom, Equation, Graph, Variable, run_equations, value_of
 from covector.interpreters.staging import record_flat
 from covector.ops.arithmetic import ADD, NEGATIVE
 from covector.ops.axes import Permute, Sum
 from covector.ops.contraction import Contract, contract
-from covector.transforms.control.bodies import Indices, batched, input_types, remembered
+from covector.transforms.control.bodies import Indices, Split, batched, input_types, remembered, simpler, with_types
 
 MOST_ENTRIES = 512
 """Entries up to which a value is worth computing for many steps at once: what that saves is the cost of a call."""
@@ -58,7 +60,9 @@ class Stages:
 
 @remembered
 def stages(body: Graph, constants: int, carries: int) -> Stages | None:
-    """The stages of a body; None if its values are large, so that there is nothing to gain."""
+    """The stages of a body; None if its values are large, so that there is nothing to gain, or if it prints."""
+    if has_effects(body):
+        return None
     body = _regrouped(body, body.inputs[constants : constants + carries])
     sums = _sums(body, constants, carries)
     additions = {equation for equation, _ in sums.values()}
@@ -178,6 +182,69 @@ def _crossing(
 
 
 # --- for many steps at once -----------------------------------------------------------------------------
+
+
+WORTH_STAGING = 8
+"""Steps of a loop from which it is made in stages."""
+
+
+@remembered
+def block_of(body: Graph, constants: int, carries: int) -> int | None:
+    """How many steps of a body to make at a time; None if nothing can be done for many steps at once."""
+    parts = stages(body, constants, carries)
+    if parts is None or not (parts.before.equations or parts.after.equations or parts.summed):
+        return None
+    return parts.block
+
+
+def in_stages(scan: Any) -> Graph:
+    """A scan as a graph: what can be computed before, a scan of the core, and what can be computed after it."""
+    body, constants, size, split, kinds = scan.body, scan.constants, scan.length, scan.split_inputs, scan.output_type()
+    parts = stages(body, constants, scan.carries)
+    assert parts is not None
+    flags = (*[False] * (len(body.inputs) - scan.scanned - scan.carries), *[True] * scan.scanned)
+    before, hoisted_flags = batched(parts.before, flags, size)
+    core, singles, columns = recurrence(parts.core, constants, len(parts.carried), hoisted_flags)
+    flags = (*flags, *hoisted_flags, *[True] * len(parts.stored))
+    after, _ = summing(parts.after, flags, size, len(parts.summed))
+    loop = evolve(scan, body=core, carries=len(parts.carried), scanned=len(columns))
+    constant_kinds, carry_kinds, x_kinds = split(input_types(body))
+    inputs = tuple(map(Variable, [*constant_kinds, *carry_kinds, *(kind.batched(size) for kind in x_kinds)]))
+    fixed, carry, xs = split(inputs)
+
+    equations: list[Equation] = []
+    pool = [*fixed, *xs, *spliced(before, [*fixed, *xs], equations)]
+    found: tuple[Atom, ...] = tuple(carry[i] for i in parts.carried)
+    if core.outputs != loop.split_inputs(core.inputs)[1]:
+        found = applied(loop, [*(pool[i] for i in singles), *found, *(pool[i] for i in columns)], equations)
+    results = spliced(after, [*pool, *found[len(parts.carried) :]], equations)
+    ys, sums = Split((len(body.outputs) - scan.carries, len(parts.summed)))(results)
+    last = dict(zip(parts.carried, found, strict=False))
+    for i, total in zip(parts.summed, sums, strict=True):
+        (last[i],) = applied(ADD, [carry[i], total], equations)
+    outputs = (*(last[i] for i in range(scan.carries)), *ys)
+    constants_of_both = dict((*before.constants, *after.constants))
+    return simpler(with_types(Graph(inputs, tuple(equations), outputs, tuple(constants_of_both.items())), kinds))
+
+
+@remembered
+def recurrence(
+    core: Graph, constants: int, carries: int, hoisted_flags: tuple[bool, ...]
+) -> tuple[Graph, tuple[int, ...], tuple[int, ...]]:
+    """The core with inputs in the order (singles, carry, columns), without those that it does not need.
+
+    And the positions among (constants, xs, hoisted values) of the singles, which are the same at each step, and of
+    the columns, which are not.
+    """
+    carry = core.inputs[constants : constants + carries]
+    pool = (*core.inputs[:constants], *core.inputs[constants + carries :])
+    scanned = len(pool) - constants - len(hoisted_flags)
+    differs = (*[False] * constants, *[True] * scanned, *hoisted_flags)
+    used = {*(a for e in core.equations for a in e.inputs), *core.outputs}
+    singles = tuple(i for i, v in enumerate(pool) if v in used and not differs[i])
+    columns = tuple(i for i, v in enumerate(pool) if v in used and differs[i])
+    inputs = (*(pool[i] for i in singles), *carry, *(pool[i] for i in columns))
+    return Graph(inputs, core.equations, core.outputs, core.constants), singles, columns
 
 
 @remembered

@@ -1,157 +1,279 @@
-"""Loops written out as one Python function each: over NumPy arrays, or over Python's numbers.
+"""Loops and branches as source, in the program around them: see `covector.compile.structured`.
 
-If all values of a loop are single numbers, Python's floats, integers and booleans are ten times as fast as NumPy's.
-Where Python raises (a domain error, an overflow, a division by zero) whoever runs the loop falls back to NumPy's.
+A scan is a `for` over the rows of its arrays; a while loop is a `while`; a branch is an `if`. On Python's numbers
+arrays are gone through, and made, as lists:
 
-    def loop(singles, carry, columns, rows, places):
-        [v0] = singles
-        [v1] = carry
-        [into0] = [x.append for x in rows]
-        for [i, v2] in zip(places, *columns):
-            v3 = v0 * v1
-            v4 = v3 + v2
-            into0(v1)
-            v1 = v4
-        return [v1]
+    carry_1 = float(x)
+    ys_1 = []
+    for x_1 in xs.tolist():
+        ys_1.append(carry_1)
+        sin_1 = math.sin(carry_1)
+        carry_1 = sin_1 + x_1
+    ys_1 = np.array(ys_1, np.float64)
+    scan_1, scan_2 = np.float64(carry_1), ys_1
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, final
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from covector.compile.emit import written_literal
-from covector.compile.expressions import array_expression, scalar_expression
-from covector.compile.runtime import HELPERS
-from covector.core.families import MaskedMultiply
-from covector.core.types import Array
+from covector.compile.expressions import dtype_name
+from covector.compile.structured import (
+    Lines,
+    Scope,
+    assigned,
+    in_one_way,
+    indented,
+    strong_operand,
+    to_numpy,
+    to_python,
+)
+from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
-from covector.ops import arithmetic
-from covector.ops.comparison import Select, StepFunction
-from covector.transforms.control.bodies import Split, remembered, simpler
+from covector.transforms.control.bodies import output_types
+from covector.transforms.control.stages import block_of
 
-ON_INTEGERS = (
-    arithmetic.Add, arithmetic.Subtract, arithmetic.Multiply, arithmetic.Negative, StepFunction, Select, MaskedMultiply
-)  # fmt: skip
-"""The operations that are the same for Python's integers as for NumPy's."""
+Written = tuple[Lines, list[str]]
+"""Statements, and the outputs as source."""
 
 
-@remembered
-def written_loop(core: Graph, singles: int, carries: int, numbers: bool) -> Callable[..., Any] | None:
-    """The loop of a scan; None if it should work on Python's numbers and cannot.
+# --- values that enter a loop ---------------------------------------------------------------------------
 
-    Of (singles, carry, columns, rows, places): the last carry. What else a step returns goes into the rows, which are
-    lists that it is appended to, or arrays.
-    """
-    core = simpler(core)
-    if numbers and not is_scalar(core):
+
+def entered(scope: Scope, atom: Atom, numbers: bool, weak: bool) -> str:
+    """A value from outside as a loop on Python's numbers, or on NumPy's, needs it."""
+    if scope.numbers or (numbers and isinstance(atom, Literal)):
+        return scope.operand(atom)
+    if numbers:
+        return to_python(scope.operand(atom), atom.type)
+    if weak and not atom.type.weak:
+        return f"{strong_operand(scope, atom)}.item()"
+    return scope.operand(atom) if weak else strong_operand(scope, atom)
+
+
+def singles(scope: Scope, atoms: Sequence[Atom], variables: Sequence[Variable], numbers: bool) -> Written:
+    """The values that are the same at each step: under their own names where they are what the loop needs."""
+    lines: Lines = []
+    names = []
+    for atom, variable in zip(atoms, variables, strict=True):
+        text = entered(scope, atom, numbers, variable.type.weak)
+        if text != scope.operand(atom):
+            name = scope.fresh("constant")
+            lines, text = [*lines, f"{name} = {text}"], name
+        names.append(text)
+    return lines, names
+
+
+def carried(scope: Scope, atoms: Sequence[Atom], variables: Sequence[Variable], numbers: bool, stem: str) -> Written:
+    """Variables of the loop, with their first values."""
+    names = [scope.fresh(stem) for _ in atoms]
+    first = [entered(scope, a, numbers, v.type.weak) for a, v in zip(atoms, variables, strict=True)]
+    return assigned(names, first), names
+
+
+def stored(scope: Scope, kinds: Sequence[ArrayType], length: int) -> Written:
+    """New arrays of rows of these types."""
+    names = [scope.fresh("ys") for _ in kinds]
+    return [f"{y} = {new_array(kind.batched(length))}" for y, kind in zip(names, kinds, strict=True)], names
+
+
+def new_array(kind: ArrayType, made: str = "empty") -> str:
+    """A new array of a type."""
+    shape = str(kind.shape[0]) if len(kind.shape) == 1 else str(kind.shape)
+    return f"np.{made}({shape})" if kind.dtype == np.float64 else f"np.{made}({shape}, {dtype_name(kind.dtype)})"
+
+
+def counted(scope: Scope, text: str) -> range | None:
+    """The range that a constant array of the program's own counts."""
+    value = scope.known(text)
+    if not isinstance(value, np.ndarray) or value.flags.writeable or value.ndim != 1 or value.dtype != np.int64:
         return None
-    writer = _Writer(core.inputs, numbers)
-    single, carry, columns = Split((singles, carries, len(core.inputs) - singles - carries))(writer.of(core.inputs))
-    statements = writer.statements(core)
-    outputs = writer.of(core.outputs)
-    following, stored = outputs[:carries], outputs[carries:]
-    into = [f"into{i}" for i in range(len(stored))]
-    lines = _unpacked(single, "singles") + _unpacked(carry, "carry")
-    lines += _unpacked(into, "[x.append for x in rows]" if numbers else "rows")
-    lines.append(f"for [{', '.join(['i', *columns])}] in zip(places, *columns):")
-    for target, name in zip(into, stored, strict=True):
-        statements.append(f"{target}({name})" if numbers else f"{target}[i] = {name}")
-    statements += _assigned(carry, following)
-    lines += [f"    {line}" for line in statements or ["pass"]]
-    return writer.function(["singles", "carry", "columns", "rows", "places"], [*lines, f"return [{', '.join(carry)}]"])
+    start = int(value[0]) if value.size else 0
+    found = range(start, start + value.size)
+    return found if np.array_equal(value, found) else None
 
 
-@remembered
-def written_while(body: Graph, condition: Graph, constants: int, keep: bool) -> Callable[..., Any] | None:
-    """The loop of a while loop on Python's numbers; None if it needs NumPy.
-
-    Of (singles, carry, rows): the last carry. With `keep`, the carry before each step is appended to the rows.
-    """
-    body, condition = simpler(body), simpler(condition)
-    if not is_scalar(body) or not is_scalar(condition):
-        return None
-    writer = _Writer(body.inputs, True)
-    names = writer.of(body.inputs)
-    writer.names |= dict(zip(condition.inputs, names, strict=True))
-    single, carry = names[:constants], names[constants:]
-    questions = writer.statements(condition)
-    (holds,) = writer.of(condition.outputs)
-    statements = writer.statements(body)
-    into = [f"into{i}" for i in range(len(carry))] if keep else []
-    lines = _unpacked(single, "singles") + _unpacked(carry, "carry") + _unpacked(into, "[x.append for x in rows]")
-    inner = [*questions, f"if not {holds}:", "    break"]
-    inner += [f"{target}({name})" for target, name in zip(into, carry, strict=False)]
-    inner += [*statements, *_assigned(carry, writer.of(body.outputs))]
-    lines += ["while True:", *(f"    {line}" for line in inner), f"return [{', '.join(carry)}]"]
-    return writer.function(["singles", "carry", "rows"], lines)
+# --- scans ----------------------------------------------------------------------------------------------
 
 
-def number(x: Array) -> Any:
-    """A scalar as Python's number."""
-    return x.item() if isinstance(x, (np.generic, np.ndarray)) else x
+def written_scan(scope: Scope, equation: Equation) -> Written:
+    """The statements of a scan."""
+    scan: Any = equation.primitive
+    block = block_of(scan.body, scan.constants, scan.carries)
+    if block is not None and scan.length > block:
+        return _in_blocks(scope, scan, equation.inputs, block)
+    return in_one_way(scope, equation, scan.graphs, partial(_loop, scope, scan, equation.inputs))
 
 
-def is_scalar(graph: Graph) -> bool:
-    """Whether a graph can be computed on Python's numbers."""
-    kinds = [v.type for v in (*graph.inputs, *(v for e in graph.equations for v in e.outputs))]
-    known = all(k.shape == () and k.dtype in (np.float64, np.bool_, np.int64) for k in kinds)
-    return known and not graph.constants and all(_is_number(e) for e in graph.equations)
+def _in_blocks(scope: Scope, scan: Any, atoms: Sequence[Atom], block: int) -> Written:
+    """The steps of one block after the other, each in three stages."""
+    constants, carry, xs = scan.split_inputs(atoms)
+    of_carry = scan.split_inputs(scan.body.inputs)[1]
+    fixed = [strong_operand(scope, atom) for atom in constants]
+    first, names = carried(scope, carry, of_carry, False, "carry")
+    made, ys = stored(scope, output_types(scan.body)[scan.carries :], scan.length)
+    start, here = scope.fresh("start"), scope.fresh("here")
+    whole = scan.length - scan.length % block
+
+    def steps(size: int) -> Lines:
+        columns = [scope.fresh("x") for _ in xs]
+        lines = [f"{x} = {scope.operand(atom)}[{here}]" for x, atom in zip(columns, xs, strict=True)]
+        inner, outputs = scope.block(scan.in_stages(size), [*fixed, *names, *columns], False)
+        lines += [*inner, *(f"{y}[{here}] = {row}" for y, row in zip(ys, outputs[scan.carries :], strict=True))]
+        return [*lines, *assigned(names, outputs[: scan.carries]), *([f"del {', '.join(columns)}"] if columns else [])]
+
+    starts = range(whole - block, -1, -block) if scan.reverse else range(0, whole, block)
+    head = [f"for {start} in {_counting(starts)}:", f"    {here} = slice({start}, {start} + {block})"]
+    loop = [*head, *indented(steps(block))]
+    rest = [f"{here} = slice({whole}, {scan.length})", *steps(scan.length - whole)] if whole < scan.length else []
+    return [*first, *made, *(rest + loop if scan.reverse else loop + rest)], [*names, *ys]
 
 
-def _is_number(equation: Equation) -> bool:
-    atoms = (*equation.inputs, *equation.outputs)
-    integers = any(isinstance(a, Variable) and a.type.dtype == np.int64 for a in atoms)
-    fits = isinstance(equation.primitive, ON_INTEGERS) or not integers
-    return len(equation.outputs) == 1 and fits and scalar_expression(equation, ["x"] * len(equation.inputs)) is not None
+def _loop(scope: Scope, scan: Any, atoms: Sequence[Atom], numbers: bool) -> Written:
+    (step,) = scan.graphs
+    constants, carry, xs = scan.split_inputs(atoms)
+    of_constants, of_carry, of_xs = scan.split_inputs(step.inputs)
+    before, fixed = singles(scope, constants, of_constants, numbers)
+    first, names = carried(scope, carry, of_carry, numbers, "carry")
+    kinds = output_types(step)[scan.carries :]
+    columns = [scope.fresh("x") for _ in xs]
+    body, outputs = scope.block(step, [*fixed, *names, *columns], numbers)
+    rows = outputs[scan.carries :]
+    if numbers:
+        ys = [scope.fresh("ys") for _ in kinds]
+        made, places = [f"{y} = []" for y in ys], []
+        body += [f"{y}.append({row})" for y, row in zip(ys, rows, strict=True)]
+    else:
+        made, ys = stored(scope, kinds, scan.length)
+        places = [scope.fresh("i")] if ys else []
+        body += [f"{y}[{places[0]}] = {row}" for y, row in zip(ys, rows, strict=True)]
+    body += assigned(names, outputs[: scan.carries])
+    used = {a for e in step.equations for a in e.inputs} | set(step.outputs)
+    over = [
+        (name, _column(scope, x, v, scan.reverse, numbers))
+        for name, x, v in zip(columns, xs, of_xs, strict=True)
+        if v in used
+    ]
+    head = _head([*((i, str(_counting(scan.order))) for i in places), *over], scan.length)
+    views = [name for name, variable in zip(columns, of_xs, strict=True) if variable in used and variable.type.shape]
+    released = [f"del {', '.join(views)}"] if views and scan.length else []
+    if numbers:
+        turned = "[::-1]" * scan.reverse
+        arrays = zip(ys, kinds, strict=True)
+        released = [f"{y} = np.array({y}{turned}, {dtype_name(kind.dtype)})" for y, kind in arrays]
+    loop = [head, *indented(body), *released]
+    return [*before, *first, *made, *loop], [*names, *ys]
 
 
-def _unpacked(names: Sequence[str], source: str) -> list[str]:
-    return [f"[{', '.join(names)}] = {source}"] if names else []
+def _column(scope: Scope, atom: Atom, variable: Variable, reverse: bool, numbers: bool) -> str:
+    """What a step takes its input from: an array, or a list of Python's numbers."""
+    text = scope.operand(atom)
+    if numbers or variable.type.weak:
+        whole = counted(scope, text)
+        if whole is not None:
+            return _counting(whole[::-1] if reverse else whole)
+        return f"{text}{'[::-1]' * reverse}.tolist()"
+    return f"{text}{'[::-1]' * reverse}"
 
 
-def _assigned(names: Sequence[str], values: Sequence[str]) -> list[str]:
-    return [f"{', '.join(names)} = {', '.join(values)}"] if names else []
+def _counting(numbers: range) -> str:
+    if numbers.step != 1:
+        return f"range({numbers.start}, {numbers.stop}, {numbers.step})"
+    return f"range({numbers.start}, {numbers.stop})" if numbers.start else f"range({numbers.stop})"
 
 
-@final
-class _Writer:
-    """Writes equations as statements, and gives their variables names."""
+def _head(over: Sequence[tuple[str, str]], length: int) -> str:
+    """The first line of a loop."""
+    if not over:
+        return f"for _ in range({length}):"
+    names, sources = zip(*over, strict=True)
+    source = sources[0] if len(over) == 1 else f"zip({', '.join(sources)})"
+    return f"for {', '.join(names)} in {source}:"
 
-    def __init__(self, inputs: Sequence[Variable], numbers: bool) -> None:
-        self.names: dict[Variable, str] = {v: f"v{i}" for i, v in enumerate(inputs)}
-        self.numbers = numbers
-        self.namespace: dict[str, Any] = {"np": np, "special": sys.modules.get("scipy.special"), **HELPERS}
 
-    def of(self, atoms: Sequence[Atom]) -> list[str]:
-        """The names of variables, and literals written out."""
-        return [written_literal(atom) if isinstance(atom, Literal) else self.names[atom] for atom in atoms]
+# --- while loops ----------------------------------------------------------------------------------------
 
-    def statements(self, graph: Graph) -> list[str]:
-        """One statement for each equation of a graph."""
-        for variable, value in graph.constants:
-            self.names[variable] = name = f"constant{len(self.names)}"
-            self.namespace[name] = value
-        return [self._statement(equation) for equation in graph.equations]
 
-    def _statement(self, equation: Equation) -> str:
-        operands = self.of(equation.inputs)
-        written = (scalar_expression if self.numbers else array_expression)(equation, operands)
-        for variable in equation.outputs:
-            self.names[variable] = f"v{len(self.names)}"
-        if written is None:
-            name = f"operation{len(self.names)}"
-            self.namespace[name] = equation.primitive.evaluate
-            written = f"{name}({', '.join(operands)})"
-        single = isinstance(equation.primitive.output_type(*(atom.type for atom in equation.inputs)), tuple)
-        return f"{', '.join(self.of(equation.outputs))}{',' * single} = {written}"
+def written_while(scope: Scope, equation: Equation) -> Written:
+    """The statements of a while loop, which keeps its carries if its reverse comes later."""
+    loop: Any = equation.primitive
+    pullback: Any = next((e.primitive for e in scope.equations if _reverses(e, equation)), None)
+    kept = ""
+    if pullback is not None:
+        kept = scope.kept[loop, equation.inputs] = scope.fresh("count" if loop.slots else "kept")
 
-    def function(self, arguments: Sequence[str], lines: Sequence[str]) -> Callable[..., Any]:
-        """The function of these lines."""
-        source = "\n".join([f"def loop({', '.join(arguments)}):", *(f"    {line}" for line in lines)])
-        exec(compile(source, "<loop>", "exec"), self.namespace)
-        loop: Callable[..., Any] = self.namespace["loop"]
-        return loop
+    def write(numbers: bool) -> Written:
+        return while_statement(scope, loop, equation.inputs, numbers, kept)
+
+    return in_one_way(scope, equation, (loop if pullback is None else pullback).graphs, write)
+
+
+def _reverses(later: Equation, equation: Equation) -> bool:
+    """Whether an equation is the pullback of a loop."""
+    primitive: Any = later.primitive
+    same = primitive.name == "while_pullback" and primitive.loop == equation.primitive
+    return same and later.inputs[: len(equation.inputs)] == equation.inputs
+
+
+def while_statement(scope: Scope, loop: Any, atoms: Sequence[Atom], numbers: bool, kept: str) -> Written:
+    """The loop; `kept` is the list of its carries, or the number of its steps, if its reverse needs that."""
+    before, fixed = singles(scope, atoms[: loop.constants], loop.body.inputs[: loop.constants], numbers)
+    first, names = carried(scope, atoms[loop.constants :], loop.body.inputs[loop.constants :], numbers, "carry")
+    body, outputs = scope.block(loop.graphs[1], [*fixed, *names], numbers)
+    head: Lines = []
+    if kept:
+        head = [f"{kept} = {0 if loop.slots else []}"]
+        body = [f"{kept} += 1" if loop.slots else f"{kept}.append({tupled(names)})", *body]
+    body += assigned(names, outputs)
+    return [*before, *first, *head, *while_lines(scope, loop, [*fixed, *names], numbers, body)], names
+
+
+def while_lines(scope: Scope, loop: Any, arguments: Sequence[str], numbers: bool, body: Lines) -> Lines:
+    """The body while the condition holds."""
+    question, (holds,) = scope.block(loop.graphs[0], arguments, numbers)
+    if not question:
+        return [f"while {holds}:", *indented(body)]
+    if len(question) == 1 and question[0].startswith(f"{holds} = "):
+        return [f"while {question[0].removeprefix(f'{holds} = ')}:", *indented(body)]
+    return ["while True:", *indented([*question, f"if not {holds}:", "    break", *body])]
+
+
+def tupled(names: Sequence[str]) -> str:
+    """A tuple as source."""
+    return f"({', '.join(names)}{',' * (len(names) == 1)})"
+
+
+# --- branches -------------------------------------------------------------------------------------------
+
+
+def written_cond(scope: Scope, equation: Equation) -> Written:
+    """The statements of a branch."""
+    primitive: Any = equation.primitive
+    chosen, *operands = equation.inputs
+    arguments = [strong_operand(scope, atom) for atom in operands]
+    names = [scope.fresh("cond") for _ in equation.outputs]
+    index, branches = scope.operand(chosen), primitive.graphs
+    if len(branches) == 1:
+        return _branch(scope, branches[0], arguments, names), names
+    if chosen.type.dtype == np.bool_:
+        questions, branches = [f"if {index}:", "else:"], branches[::-1]
+    else:
+        questions = [f"{'elif' if k else 'if'} {index} == {k}:" for k in range(len(branches) - 1)] + ["else:"]
+    lines: Lines = []
+    for question, branch in zip(questions, branches, strict=True):
+        lines += [question, *indented(_branch(scope, branch, arguments, names))]
+    return lines, names
+
+
+def _branch(scope: Scope, graph: Graph, arguments: Sequence[str], names: Sequence[str]) -> Lines:
+    lines, outputs = scope.block(graph, arguments, scope.numbers)
+    if not scope.numbers:
+        outputs = [
+            to_numpy(text, a.type.strong()) if isinstance(a, Literal) or a.type.weak else text
+            for text, a in zip(outputs, graph.outputs, strict=True)
+        ]
+    return [*lines, *assigned(names, outputs)]

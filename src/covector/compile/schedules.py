@@ -9,8 +9,8 @@ way forward (Griewank and Walther 2000, algorithm 799): 20 slots and 4 repetitio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from math import comb
 from typing import TypeVar
 
 State = TypeVar("State")
@@ -47,7 +47,7 @@ def _jump(length: int, slots: int) -> int:
     C(slots + r - 1, slots - 1), so that r are enough with one slot less.
     """
     repetitions = 1
-    while comb(slots + repetitions, slots) < length:
+    while math.comb(slots + repetitions, slots) < length:
         repetitions += 1
-    shortest = comb(slots + repetitions - 2, slots) if repetitions > 1 else 1
-    return max(1, shortest, length - comb(slots + repetitions - 1, slots - 1))
+    shortest = math.comb(slots + repetitions - 2, slots) if repetitions > 1 else 1
+    return max(1, shortest, length - math.comb(slots + repetitions - 1, slots - 1))

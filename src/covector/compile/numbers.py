@@ -1,0 +1,64 @@
+"""Statements on Python's numbers: one for each equation of a graph without arrays.
+
+    a: float64[] = sin x                 sin_1 = math.sin(x)
+    b: float64[] = multiply a 2.0        multiply_1 = sin_1 * 2.0
+
+Nothing here needs to be freed, shared or written into, so this takes a third of the time that `emit` takes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from covector.compile.guards import Guard
+from covector.compile.scalars import scalar_form
+from covector.graph.graph import Atom, Graph, Literal
+
+
+@final
+class NumberWriter:
+    """The statements of a graph, and the names of its values; `names` are those of the inputs."""
+
+    def __init__(self, graph: Graph, names: Sequence[str], taken: Sequence[str]) -> None:
+        self.names: dict[Atom, str] = dict(zip(graph.inputs, names, strict=True))
+        self.taken = {*names, *taken}
+        self.counts: dict[str, int] = {}
+        self.lines: list[str] = []
+        for equation in graph.equations:
+            inputs = [self.operand(atom) for atom in equation.inputs]
+            primitive = equation.primitive
+            if isinstance(primitive, Guard):
+                self.lines += guard_lines(primitive, inputs[0])
+                continue
+            form = scalar_form(equation)
+            assert form is not None
+            name = self.names[equation.outputs[0]] = self._fresh(primitive.name)
+            self.lines.append(f"{name} = {form.format(*inputs)}")
+
+    def operand(self, atom: Atom) -> str:
+        """A variable or literal as source."""
+        return number_literal(atom.value) if isinstance(atom, Literal) else self.names[atom]
+
+    def _fresh(self, stem: str) -> str:
+        stem = stem if stem.isidentifier() else re.sub(r"\W+", "_", stem)
+        count = self.counts[stem] = self.counts.get(stem, 0) + 1
+        name = f"{stem}_{count}"
+        return self._fresh(stem) if name in self.taken else name
+
+
+def guard_lines(guard: Guard, asked: str) -> list[str]:
+    """The statement that checks a guard."""
+    question = f"{guard.question.__name__}({asked})"
+    return [f"if {question} != {guard.answer}:", f"    raise GuardFailedError({guard.complaint!r})"]
+
+
+NAMED: Mapping[str, str] = {"inf": "math.inf", "-inf": "(-math.inf)", "nan": "math.nan"}
+
+
+def number_literal(value: float) -> str:
+    """A Python number as source."""
+    text = repr(value)
+    text = NAMED.get(text, text)
+    return f"({text})" if text.startswith("-") else text

@@ -1,0 +1,109 @@
+"""How an operation is written for Python's numbers: with operators, and with the functions of `math`.
+
+Where NumPy would warn, `math` raises. These are the forms for programs that are left for NumPy's where something
+raises or is not finite in the end (see `programs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from covector.compile.expressions import COMPARISONS, array_expression
+from covector.core.broadcasting import Cast
+from covector.core.families import Elementwise, MaskedMultiply
+from covector.graph.graph import Equation, Variable
+from covector.ops import arithmetic, elementary, parts
+from covector.ops.comparison import Bound, Extreme, Select, Share, StepFunction
+
+MATH: dict[type, str] = {
+    elementary.Exp: "exp", elementary.Expm1: "expm1", elementary.Log1p: "log1p", elementary.Log2: "log2",
+    elementary.Log10: "log10", elementary.Sqrt: "sqrt", elementary.Sin: "sin", elementary.Cos: "cos",
+    elementary.Tan: "tan", elementary.Arcsin: "asin", elementary.Arccos: "acos", elementary.Arctan: "atan",
+    elementary.Sinh: "sinh", elementary.Cosh: "cosh", elementary.Tanh: "tanh", elementary.Arcsinh: "asinh",
+    elementary.Arccosh: "acosh", elementary.Arctanh: "atanh", arithmetic.Log: "log",
+    elementary.RootOfSquares: "sqrt", elementary.Hypot: "hypot", elementary.Arctan2: "atan2",
+}  # fmt: skip
+MATH_BY_UFUNC = {"erf": "erf", "erfc": "erfc"}
+"""The functions of `math` for numbers, by operation and by the name of SciPy's ufunc."""
+
+STEPS = {
+    "sign": "{0} / abs({0}) if {0} else 0.0",
+    "floor": "float(math.floor({0}))",
+    "ceil": "float(math.ceil({0}))",
+    "isnan": "{0} != {0}",
+    "logical_not": "not {0}",
+    "logical_and": "{0} and {1}",
+    "logical_or": "{0} or {1}",
+} | {name: f"{{0}} {operator} {{1}}" for name, operator in COMPARISONS.items()}
+"""Piecewise constant functions of Python's floats, by the name of the ufunc."""
+
+SCALAR_FORMS: dict[type, str] = {
+    arithmetic.Add: "{0} + {1}", arithmetic.Subtract: "{0} - {1}", arithmetic.Multiply: "{0} * {1}",
+    arithmetic.Negative: "-{0}", arithmetic.Positive: "+{0}", arithmetic.Divide: "{0} / {1}",
+    arithmetic.Power: "math.pow({0}, {1})", arithmetic.Square: "{0} * {0}", arithmetic.Reciprocal: "1.0 / {0}",
+    MaskedMultiply: "{0} * {1} if {0} else 0.0", Select: "{1} if {0} else {2}", parts.Absolute: "abs({0})",
+    parts.Fabs: "abs({0})", elementary.Logistic: "1.0 / (1.0 + math.exp({1} - {0}))",
+    Share: "(0.5 if {2} == {0} else 1.0) if {1} == {0} else 0.0 if {2} == {0} else math.nan",
+}  # fmt: skip
+"""Functions of Python's floats; infinite and NaN inputs may give NaN where NumPy's do not."""
+
+FLOATING = ("math.", "float", "/", ".0")
+"""What a form has that is not for integers."""
+
+
+def scalar_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
+    """The operation on Python's numbers."""
+    form = scalar_form(equation)
+    if form is None or (_is_integer(equation) and any(part in form for part in FLOATING)):
+        return None
+    return form.format(*inputs)
+
+
+def scalar_form(equation: Equation) -> str | None:
+    """The operation on Python's numbers, with places for its inputs."""
+    primitive: Any = equation.primitive
+    kind = type(primitive)
+    function = MATH.get(kind)
+    if function is None and isinstance(primitive, Elementwise):
+        function = MATH_BY_UFUNC.get(getattr(primitive.ufunc, "__name__", ""))
+    if function is not None:
+        return f"math.{function}({', '.join(f'{{{i}}}' for i in range(len(equation.inputs)))})"
+    if kind is StepFunction:
+        return _step(equation, primitive.ufunc.__name__)
+    if kind is Bound or (kind is Extreme and primitive.ufunc in (np.maximum, np.minimum)):
+        smaller = primitive.upper if kind is Bound else primitive.ufunc is np.minimum
+        return f"{{0}} if {{0}} {'<=' if smaller else '>='} {{1}} or {{0}} != {{0}} else {{1}}"
+    if kind is Cast and equation.inputs[0].type.dtype == np.bool_ and equation.outputs[0].type.dtype == np.float64:
+        return "float({0})"
+    return SCALAR_FORMS.get(kind)
+
+
+def _step(equation: Equation, name: str) -> str | None:
+    if name in ("logical_and", "logical_or") and any(a.type.dtype != np.bool_ for a in equation.inputs):
+        return None
+    return STEPS.get(name)
+
+
+def _is_integer(equation: Equation) -> bool:
+    return any(atom.type.dtype.kind == "i" for atom in equation.inputs if isinstance(atom, Variable))
+
+
+# --- numbers among arrays -------------------------------------------------------------------------------
+
+
+def plain_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
+    """The operation on NumPy arrays, and that on Python's floats for numbers; either may raise."""
+    written = scalar_expression(equation, inputs) if is_mathematical(equation) else None
+    return written or array_expression(equation, inputs)
+
+
+def is_mathematical(equation: Equation) -> bool:
+    """Whether it is a function of a number that NumPy takes ten times as long for as `math`."""
+    kind = equation.outputs[0].type if len(equation.outputs) == 1 else None
+    if kind is None or kind.shape or kind.dtype != np.float64:
+        return False
+    form = scalar_form(equation)
+    return form is not None and "math." in form and all(a.type.dtype.kind in "fib" for a in equation.inputs)

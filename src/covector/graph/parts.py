@@ -1,0 +1,65 @@
+"""What a graph is made of: variables, literals and equations, and the fields of a program.
+
+`Program` is what `Graph` is to the modules that `Graph` itself is made with: those that show, draw and price it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any, final
+
+from attrs import field, frozen
+
+from covector.core.primitive import Primitive, parameters
+from covector.core.types import Array, ArrayType
+from covector.trees import TreeDefinition
+
+
+@final
+@frozen(eq=False)
+class Variable:
+    """A value in a graph, known by its identity; only its type is known."""
+
+    type: ArrayType
+
+
+@final
+@frozen(eq=False)
+class Literal:
+    """A number written where it is used."""
+
+    value: Any
+    type: ArrayType
+
+
+Atom = Variable | Literal
+
+
+@final
+@frozen(eq=False)
+class Equation:
+    """The application of a primitive: outputs = primitive(inputs)."""
+
+    primitive: Primitive
+    inputs: tuple[Atom, ...]
+    outputs: tuple[Variable, ...]
+
+
+@frozen(eq=False, repr=False)
+class Program(ABC):
+    """Inputs and constants to outputs, by equations in order; its only kind is `Graph`."""
+
+    inputs: tuple[Variable, ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Atom, ...]
+    constants: tuple[tuple[Variable, Array], ...] = ()
+    structure: TreeDefinition | None = field(default=None)
+
+
+def inner_programs(primitive: Primitive) -> dict[str, Program]:
+    """The programs among the parameters of an operation, by name: `body`, `branches[0]`."""
+    found: dict[str, Program] = {}
+    for name, value in parameters(primitive).items():
+        members = {f"{name}[{i}]": x for i, x in enumerate(value)} if isinstance(value, tuple) else {name: value}
+        found |= {label: inner for label, inner in members.items() if isinstance(inner, Program)}
+    return found

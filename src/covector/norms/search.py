@@ -1,0 +1,272 @@
+"""The dual of a norm that has no closed form, as one operation that is differentiated, batched and recorded as a whole.
+
+All that is asked of the norm N is its value and a subgradient. `solve` finds the direction by the BFGS method, makes it
+exact to rounding by Newton steps where the norm is smooth, and bounds the dual norm from both sides by a bundle of
+subgradients (see `covector.norms.bundle`). The operation `Search` wraps it:
+
+- its dual norm is differentiated by the envelope theorem: <v, dg> - dual_norm(g) dN(v), dN by what N refers to;
+- its direction implicitly. With F = grad(N^2 / 2), J = dual_norm(g) v solves F(J) = g, so that F' dJ = dg - dF, a
+  system that conjugate gradients solve. That is meaningful where F is smooth at v. At a kink it raises ArgumentError;
+- `vmap` searches for one element after the other; `jit` and `make_graph` record it as one operation.
+
+    >>> g = np.array([3.0, -1.0, 0.5])
+    >>> found = search(lambda v: [np.sqrt(v @ v), v / np.sqrt(v @ v)], g)
+    >>> round(float(found[1]), 9)
+    3.201562119
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from attrs import frozen
+
+from covector.core.interpreter import Tracer
+from covector.core.primitive import Deferred, Primitive
+from covector.core.types import Array, ArrayType, typeof
+from covector.errors import ArgumentError, MissingRuleError, TracerConversionError
+from covector.interpreters.jvp import jvp_flat
+from covector.norms.bundle import Bundle, Oracle, WarmStart, empty_warm_start
+from covector.norms.implicit import SymmetricSolve, conjugate_gradients, looped, recorded
+from covector.norms.layout import magnitude, ratio
+from covector.norms.quasi_newton import quasi_newton
+
+Program = Callable[..., Sequence[Array]]
+"""program(v, *values): the norm of v and a subgradient there; the values are what the norm refers to."""
+
+GOAL = 1e-9
+"""The relative gap at which a solution is good enough."""
+
+SMOOTH = 1e-4
+"""How well a subgradient at the maximizer must match the covector, relative to it, for the norm to be smooth there."""
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------
+
+
+def solve(oracle: Oracle, covector: Array, program: Program | None = None, goal: float = GOAL) -> Bundle:
+    """The direction and the bounds of the dual norm for a covector, a vector of floats whose entries are not all zero.
+
+    Given a program of the norm, its derivatives polish the direction.
+    """
+    bundle = Bundle(oracle, covector, empty_warm_start(len(covector)))
+    length, _ = oracle(covector)
+    start = covector * (float(np.dot(covector, covector)) / length**2)
+
+    def half_square(vector: Array) -> tuple[float, Array]:
+        length, atom = bundle.visit(vector)
+        return 0.5 * length * length - float(np.dot(covector, vector)), length * atom - covector
+
+    quasi_newton(half_square, start)
+    bundle.span()
+    if program is not None:
+        _newton(bundle, program)
+    bundle.search(goal, len(covector) + 20)
+    return bundle
+
+
+def _newton(bundle: Bundle, program: Program) -> None:
+    """Newton steps v -> (F')^-1 g while they bring F(v) closer to g, if the norm is smooth at the best vector."""
+    covector = bundle.covector
+    for _ in range(5):
+        vector = bundle.vector
+        before = _mismatch(bundle.lower, bundle.oracle(vector)[1], covector)
+        if not 0 < before < SMOOTH:
+            return
+        try:
+            step = conjugate_gradients(lambda x, v=vector: half_square_hessian(program, v, x), covector, 1e-13)  # type: ignore[misc]
+        except ArgumentError:
+            return
+        length, atom = bundle.visit(step)
+        after = _mismatch(float(np.dot(covector, step)) / length, atom, covector)
+        if not after < before:
+            return
+        bundle.vector, bundle.lower = step / length, float(np.dot(covector, step)) / length
+
+
+def _mismatch(steepness: float, atom: Array, covector: Array) -> float:
+    """How far F(dual_norm(g) v) is from g, relative to g; for a norm that is smooth at the maximizer it is zero."""
+    return float(np.linalg.norm(steepness * atom - covector) / np.linalg.norm(covector))
+
+
+def half_square_gradient(program: Program, vector: Array, *values: Array) -> Array:
+    """F(v) = N(v) s(v)."""
+    length, slope = program(vector, *values)
+    return length * slope
+
+
+def half_square_hessian(program: Program, vector: Array, direction: Array, *values: Array) -> Array:
+    """F'(v) times a direction."""
+    _, (image,) = jvp_flat(
+        lambda v: [half_square_gradient(program, v, *values)], [vector], [direction], "the Hessian of a norm"
+    )
+    return np.zeros_like(vector) if image is None else image
+
+
+# --- the operations -------------------------------------------------------------------------------------------
+
+
+def _oracle(program: Program, values: Sequence[Array]) -> Oracle:
+    def oracle(vector: Array) -> tuple[float, Array]:
+        length, slope = program(vector, *values)
+        return float(length), np.asarray(slope)
+
+    return oracle
+
+
+@final
+@frozen
+class Search(Primitive):
+    """The vector of norm 1 that is best for a covector, a lower and an upper bound of the dual norm, and the mismatch.
+
+    Inputs are the covector and the values the program refers to.
+    """
+
+    program: Program
+
+    @property
+    def signature(self) -> str:
+        return self.name
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        covector, *values = inputs
+        unit = float(magnitude(np.asarray(covector)))
+        if not np.any(covector):
+            return np.zeros(len(covector)), np.float64(0.0), np.float64(0.0), np.float64(0.0)
+        scaled, oracle = covector / unit, _oracle(self.program, values)
+        found = solve(oracle, scaled, lambda v: self.program(v, *values))
+        mismatch = _mismatch(found.lower, oracle(found.vector)[1], scaled)
+        return found.vector, *_numbers(unit, found), np.float64(mismatch)
+
+    def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
+        number = ArrayType((), np.dtype(float))
+        return (ArrayType(inputs[0].shape, np.dtype(float)), number, number, number)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
+        outputs = self(*primals)
+        vector, steepness, _, mismatch = outputs
+        slope = self._slope(vector, steepness, primals[1:], tangents)
+        turn = Deferred(self._turn, vector, steepness, mismatch, slope, primals[1:], tangents)
+        return outputs, (turn, slope, slope, None)
+
+    def _slope(
+        self, vector: Array, steepness: Array, values: Sequence[Array], tangents: Sequence[Array | None]
+    ) -> Array | None:
+        """<v, dg> - dual_norm(g) dN(v)."""
+        change, *moves = tangents
+        terms = [] if change is None else [np.dot(vector, change)]
+        if any(move is not None for move in moves):
+            _, (length, _) = jvp_flat(lambda *leaves: self.program(vector, *leaves), values, moves, "a dual norm")
+            terms += [] if length is None else [-(steepness * length)]
+        return sum(terms[1:], terms[0]) if terms else None
+
+    def _turn(
+        self, vector: Array, steepness: Array, mismatch: Array, slope: Array | None, values: Sequence[Array],
+        tangents: Sequence[Array | None],
+    ) -> Array:  # fmt: skip
+        """The tangent of v = J / dual_norm(g), with F'(v) dJ = dg - dF."""
+        change, *moves = tangents
+        target = np.zeros_like(vector) if change is None else change
+        if any(move is not None for move in moves):
+            _, (moved,) = jvp_flat(
+                lambda *leaves: [half_square_gradient(self.program, vector, *leaves)], values, moves, "a direction"
+            )
+            target = target if moved is None else target - steepness * moved
+        image = SymmetricSolve(HalfSquareHessian(self.program), 1e-12)(target, vector, mismatch, *values)
+        return ratio(image - (0.0 if slope is None else slope) * vector, steepness)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Any:
+        return looped(self, size, inputs, batched)
+
+
+@final
+@frozen
+class HalfSquareHessian:
+    """(x, v, mismatch, *values) -> F'(v) x. Raises ArgumentError if the mismatch says that F has a kink at v."""
+
+    program: Program
+
+    def __call__(self, direction: Array, vector: Array, mismatch: Array, *values: Array) -> Sequence[Array]:
+        if not isinstance(mismatch, Tracer) and not mismatch <= SMOOTH:
+            raise ArgumentError(
+                "the derivative of a direction was asked for, but the norm has a kink there, so that its Hessian does "
+                f"not determine it (a subgradient misses the covector by {float(mismatch):.1e} of its length). The "
+                "dual norm has a derivative; or give the norm in closed form"
+            )
+        return [half_square_hessian(self.program, vector, direction, *values)]
+
+
+@final
+@frozen
+class WarmSearch(Primitive):
+    """The same within a gap, beginning with atoms that earlier searches found, and the atoms for the next one.
+
+    Inputs are the covector, the four arrays of a `WarmStart`, and the values the program refers to; outputs are the
+    vector, the lower and the upper bound, and the four arrays.
+    """
+
+    program: Program
+    gap: float
+    budget: int
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}[gap={self.gap}]"
+
+    def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
+        covector, *rest = inputs
+        warm, values = WarmStart(*rest[:4]), rest[4:]
+        if not np.any(covector):
+            return np.zeros(len(covector)), np.float64(0.0), np.float64(0.0), *(np.asarray(x, float) for x in warm)
+        unit = float(magnitude(np.asarray(covector)))
+        bundle = Bundle(_oracle(self.program, values), covector / unit, warm)
+        cold = not np.any(warm.atoms)
+        bundle.search(self.gap, self.budget + (len(covector) if cold else 0))
+        return bundle.vector, *_numbers(unit, bundle), *bundle.warm
+
+    def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
+        number = ArrayType((), np.dtype(float))
+        arrays = (ArrayType(kind.shape, number.dtype) for kind in inputs[1:5])
+        return (ArrayType(inputs[0].shape, number.dtype), number, number, *arrays)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
+        raise MissingRuleError(
+            "a direction within a gap has no derivative: it depends on the searches before it. Differentiate "
+            "norm.maximizer or norm.dual_norm instead"
+        )
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Any:
+        return looped(self, size, inputs, batched)
+
+
+def _numbers(unit: float, bundle: Bundle) -> tuple[Array, Array]:
+    """The bounds, which rounding must not put into the wrong order."""
+    return np.float64(unit * bundle.lower), np.float64(unit * max(bundle.lower, bundle.upper))
+
+
+def search(function: Callable[[Array], Sequence[Array]], covector: Array) -> Sequence[Array]:
+    """The outputs of `Search` for a function v -> (norm, subgradient) that may refer to traced values."""
+    return _bound(Search, function, covector)
+
+
+def warm_search(
+    function: Callable[[Array], Sequence[Array]], covector: Array, warm: WarmStart, gap: float, budget: int
+) -> Sequence[Array]:
+    """The outputs of `WarmSearch`."""
+    return _bound(partial(WarmSearch, gap=gap, budget=budget), function, covector, *warm)
+
+
+def _bound(kind: Callable[[Program], Primitive], function: Program, covector: Array, *warm: Array) -> Sequence[Array]:
+    """The operation with the function as it is; if it is, or refers to, something traced, with a recorded program."""
+    if not isinstance(covector, Tracer):
+        try:
+            plain: Sequence[Array] = kind(function)(covector, *warm)
+            return plain
+        except TracerConversionError:
+            pass
+    found = recorded(function, [typeof(covector).strong()], "a norm")
+    outputs: Sequence[Array] = kind(found.program)(covector, *warm, *found.values)
+    return outputs

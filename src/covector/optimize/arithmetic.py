@@ -1,0 +1,177 @@
+"""Sums and multiples of trees, in as few passes over memory as NumPy allows.
+
+A tree of parameters may fill the memory, so that what an optimizer costs is how often it reads and writes it. Here a
+product makes one new array, further terms are added into it, and numbers are cast to the array's dtype beforehand.
+
+    >>> mixture((1.0, {"a": np.ones(2)}), (-0.5, {"a": np.array([2.0, 4.0])}))
+    {'a': array([ 0., -1.])}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optree
+
+from covector.core.interpreter import Tracer
+from covector.core.types import Array, typeof
+from covector.errors import ArgumentError, NotDifferentiableError, ShapeMismatchError, TreeMismatchError
+from covector.norms.calculus import Product
+from covector.norms.norm import Norm
+from covector.trees import NAMESPACE, Tree, flatten, flatten_like, leaf_path, leaf_paths, unflatten
+
+
+def mixture(*terms: tuple[Any, Tree], reuse: bool = False) -> Tree:
+    """The sum of factor * tree over the (factor, tree) pairs, in the dtypes of the first tree.
+
+    With `reuse` it is computed into the arrays of the first tree, where they can be written into.
+    """
+    (factor, first), *rest = terms
+    leaves, structure = flatten(first)
+    totals = [_times(x, factor) if reuse and _writable(x) else _product(factor, x, _dtype(x)) for x in leaves]
+    for factor, tree in rest:
+        others = flatten_like(structure, tree, "a term of a sum", "the first")
+        totals = [_plus(total, _product(factor, x, _dtype(total))) for total, x in zip(totals, others, strict=True)]
+    return unflatten(structure, totals)
+
+
+def _dtype(x: Any) -> Any:
+    return typeof(x).dtype
+
+
+def _product(factor: Any, leaf: Any, dtype: Any) -> Array:
+    if not isinstance(factor, Tracer) and np.ndim(factor) == 0:
+        factor = float(factor)  # a Python number is weak: the product has the leaf's dtype, with no second pass
+    product = np.multiply(leaf, factor)
+    return product if dtype.kind != "f" or product.dtype == dtype else product.astype(dtype)
+
+
+def _writable(x: Any) -> bool:
+    return type(x) is np.ndarray and x.ndim > 0 and x.dtype.kind == "f" and x.flags.writeable
+
+
+def _times(leaf: Array, factor: Any) -> Array:
+    return leaf * factor if isinstance(factor, Tracer) else np.multiply(leaf, float(factor), out=leaf)
+
+
+def _plus(total: Array, term: Array) -> Array:
+    """The sum, into the memory of `total`, which nobody else has."""
+    if type(total) is np.ndarray and type(term) is np.ndarray and total.ndim and total.shape == term.shape:
+        return np.add(total, term, out=total)
+    return total + term
+
+
+def selected(condition: Array, first: Tree, second: Tree) -> Tree:
+    """The first tree where a scalar condition holds, the second elsewhere."""
+    leaves, structure = flatten(first)
+    others = flatten_like(structure, second, "a tree to choose from", "the other")
+    return unflatten(structure, [np.where(condition, x, y) for x, y in zip(leaves, others, strict=True)])
+
+
+def all_finite(tree: Tree) -> Array:
+    """Whether all entries are finite; one number even under vmap and jit.
+
+    A sum of squares is finite only if all its terms are, and is found in one reading. Only if it overflows is more
+    asked.
+    """
+    leaves = flatten(tree)[0]
+    if any(isinstance(x, Tracer) for x in leaves):
+        return np.all(np.stack([np.all(np.isfinite(x)) for x in leaves]))
+    return all(_finite(x) for x in leaves)
+
+
+def _finite(leaf: Any) -> bool:
+    flat = np.reshape(leaf, -1)
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat))) or bool(np.all(np.isfinite(flat)))
+
+
+# --- trees from elsewhere ---------------------------------------------------------------------------------------
+
+
+def as_arrays(tree: Tree, name: str) -> Tree:
+    """The tree with its leaves as NumPy arrays or numbers: those of JAX, PyTorch or autograd are converted.
+
+    Raises NotDifferentiableError, with the path of the leaf, for what cannot be.
+    """
+    leaves, structure = flatten(tree)
+    if all(isinstance(x, (Tracer, np.ndarray, np.generic)) for x in leaves):
+        return tree
+    return unflatten(structure, [_as_array(tree, name, i, x) for i, x in enumerate(leaves)])
+
+
+def _as_array(tree: Tree, name: str, index: int, leaf: Any) -> Any:
+    if isinstance(leaf, (Tracer, np.ndarray, np.generic)):
+        return leaf
+    try:
+        array = np.asarray(leaf)
+    except (RuntimeError, TypeError, ValueError) as error:  # a tensor on a device, or one that requires a gradient
+        raise NotDifferentiableError(
+            f"{leaf_path(tree, name, index)} is a {type(leaf).__name__} that NumPy cannot read: {error}. Give an array "
+            "in the memory of the host, such as tensor.detach().cpu().numpy()"
+        ) from error
+    if array.dtype.kind not in "fiub":
+        raise NotDifferentiableError(
+            f"{leaf_path(tree, name, index)} is a {type(leaf).__name__} of dtype {array.dtype}; expected real numbers"
+        )
+    return array if array.ndim else array[()]
+
+
+def check_alike(gradient: Tree, params: Tree) -> None:
+    """Raises TreeMismatchError or ShapeMismatchError, with the path, unless a gradient fits its parameters."""
+    leaves, structure = flatten(gradient)
+    others, wanted = flatten(params)
+    if structure != wanted:
+        raise TreeMismatchError(f"the gradient must have the structure of params: {_difference(gradient, params)}")
+    for i, (x, y) in enumerate(zip(leaves, others, strict=True)):
+        if np.shape(x) != np.shape(y):
+            raise ShapeMismatchError(
+                f"{leaf_path(gradient, 'gradient', i)} has shape {np.shape(x)}, but "
+                f"{leaf_path(params, 'params', i)} has {np.shape(y)}"
+            )
+
+
+def _difference(gradient: Tree, params: Tree) -> str:
+    found, wanted = (leaf_paths(tree, "") for tree in (gradient, params))
+    missing = [f"gradient{path} is missing" for path in wanted if path not in found]
+    extra = [f"gradient{path} has no partner in params" for path in found if path not in wanted]
+    return "; ".join(missing + extra) or "their containers are of different kinds"
+
+
+def check_measures(norm: Norm, params: Tree) -> None:
+    """Raises TreeMismatchError, with the path, if a tree of norms is not a prefix of the parameters."""
+    if not isinstance(norm, Product):
+        return
+    prefix = unflatten(norm.structure, norm.parts)
+    problems = optree.prefix_errors(prefix, params, is_leaf=lambda x: isinstance(x, Norm), namespace=NAMESPACE)
+    if problems:
+        problem = " ".join(str(problems[0]("params")).split())
+        raise TreeMismatchError(f"a tree of norms must be a prefix of the parameters: {problem}")
+
+
+def check_finite(tree: Tree, name: str) -> str | None:
+    """None if all entries are finite; else which leaf has how many that are not."""
+    if all_finite(tree):
+        return None
+    for path, leaf in zip(leaf_paths(tree, name), flatten(tree)[0], strict=True):
+        count = int(np.sum(~np.isfinite(leaf)))
+        if count:
+            return f"{path} has {count} entries that are not finite"
+    return None
+
+
+def known(tree: Tree) -> bool:
+    """Whether no leaf of a tree is traced."""
+    return not any(isinstance(x, Tracer) for x in flatten(tree)[0])
+
+
+def is_number(value: Any, number: float) -> bool:
+    """Whether an option is known to be this number; a traced one is not."""
+    return not isinstance(value, Tracer) and bool(value == number)
+
+
+def check_positive(name: str, number: Any) -> None:
+    """Raises ArgumentError unless an option is None or a positive number."""
+    if number is not None and not isinstance(number, Tracer) and not number > 0:
+        raise ArgumentError(f"{name} must be positive; found {number!r}")

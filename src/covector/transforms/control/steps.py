@@ -1,0 +1,66 @@
+"""Graphs that are derived from the step of a loop: what a tangent reaches, the step backward, and others.
+
+A step is a graph of constants, the carry and xs, to the next carry and ys.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from covector.compile.simplify import without_dead_code
+from covector.compile.structured import applied
+from covector.graph.graph import Graph, Literal, Variable, check
+from covector.ops.arithmetic import ADD
+from covector.transforms.control.bodies import Indices, Split, dependent, pulled, rearranged, remembered, with_outputs
+
+
+@remembered
+def scan_activity(body: Graph, constants: int, carries: int, active: Indices) -> tuple[Indices, Indices]:
+    """The inputs of the body that have a tangent at some step, and the outputs, given those that have one at first."""
+    while True:
+        found = dependent(body, active)
+        grown = tuple(sorted({*active, *(constants + i for i in found if i < carries)}))
+        if grown == active:
+            carried = {i - constants for i in active if constants <= i < constants + carries}
+            return active, tuple(sorted({*found, *carried}))
+        active = grown
+
+
+@remembered
+def keeping_carries(body: Graph, constants: int, carries: int) -> Graph:
+    """The step that also returns the carry it was given."""
+    return with_outputs(body, (*body.outputs, *body.inputs[constants : constants + carries]))
+
+
+@remembered
+def jointly(body: Graph, order: Indices, leaving: Indices) -> Graph:
+    """The step with inputs and outputs in another order."""
+    found = rearranged(body, order)
+    return with_outputs(found, [found.outputs[i] for i in leaving])
+
+
+@remembered
+def only_outputs(body: Graph, outputs: Indices) -> Graph:
+    """The step with these outputs only."""
+    return without_dead_code(with_outputs(body, [body.outputs[i] for i in outputs]))
+
+
+@remembered
+def adjoint_body(body: Graph, constants: int, active: Indices, outputs: Indices, lengths: Indices) -> Graph:
+    """One step of the scan in the opposite direction.
+
+    Inputs: constants; cotangents of the carry, sums of cotangents of the constants; the carry, xs, cotangents of ys.
+    Outputs: the same carry one step on; cotangents of xs.
+    """
+    pull, count = pulled(body, active, outputs), len(body.inputs)
+    of_constants, of_carry, _ = lengths
+    fixed, rest, carry, ys = Split((constants, count - constants, of_carry, len(outputs) - of_carry))(pull.inputs)
+    terms, following, of_xs = Split((of_constants, of_carry, len(active) - of_constants - of_carry))(pull.outputs)
+    sums = [Variable(atom.type.strong()) for atom in terms]
+    totals, equations = list(sums), list(pull.equations)
+    nothing = {variable for variable, value in pull.constants if not np.any(value)}
+    for i, (total, term) in enumerate(zip(sums, terms, strict=True)):
+        if term not in nothing and not (isinstance(term, Literal) and term.value == 0):
+            (totals[i],) = applied(ADD, [total, term], equations)
+    inputs = (*fixed, *carry, *sums, *rest, *ys)
+    return check(Graph(inputs, tuple(equations), (*following, *totals, *of_xs), pull.constants))
