@@ -16,7 +16,7 @@ with covector, and only after every peer's answer has been compared with the oth
     memory.py     peaks                overheads.py  a call, and the import
     scaling.py    growth with the length of a program        loops.py     memory of reversing long loops
     report.py     tables, the machine, the JSON file
-    page.py       the page of the documentation, from the results that are saved in results/
+    page.py       the page of the documentation, from the results that are saved in results/; plots.py its plots
 
 Importing this package asks every library for a single thread, which has to happen before any of
 them is imported; so it is the package that does it.

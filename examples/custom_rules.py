@@ -96,3 +96,17 @@ print("\n3. math.lgamma with a rule")
 slope, curvature = cv.grad(log_gamma)(2.5), cv.grad(cv.grad(log_gamma))(2.5)
 print(f"   slope of ln gamma at 2.5 = {slope:.8f}, curvature = {curvature:.8f}")
 assert np.allclose([slope, curvature], [0.70315664, 0.49035776], rtol=1e-6)
+
+try:
+    import matplotlib.pyplot as plt
+except ImportError:
+    print("matplotlib is not installed: no figure")
+else:
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    mean_anomalies = np.linspace(0.0, 2 * np.pi, 200)
+    for e in (0.0, 0.3, 0.6):
+        slopes = cv.vmap(cv.grad(eccentric_anomaly), in_axes=(0, None))(mean_anomalies, e)
+        axes.plot(mean_anomalies, slopes, label=f"eccentricity {e}")
+    axes.set(xlabel="mean anomaly M", ylabel="dE/dM", title="Kepler's equation, differentiated by its rule")
+    axes.legend()
+    figure.savefig("custom_rules.svg")

@@ -10,6 +10,8 @@ Staying in a ball of the nuclear norm (`frank_wolfe`, with the same direction) n
 that are held out choose; the duality gap says how far the value is from the smallest in the ball.
 """
 
+import sys
+
 import numpy as np
 
 import covector as cv
@@ -58,6 +60,8 @@ for name in ("l2", "nuclear"):
 
 results = {}
 for radius in (120.0, 140.0, 160.0, 180.0, 200.0):
+    if sys.stdout.isatty():
+        print(f"  trying the ball of radius {radius:.0f} ...", end="\r", flush=True)
     result, errors = errors_along(frank_wolfe("nuclear", radius, armijo()), 4 * STEPS)
     results[radius] = result, errors, relative_error(result.x, held_out, measured)
 best = min(results, key=lambda radius: results[radius][2])

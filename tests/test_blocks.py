@@ -178,12 +178,51 @@ def test_an_extreme_that_is_not_a_number() -> None:
     assert np.isnan(quietly(cv.jit(cv.grad(log_sum_exp)), x)).all()
 
 
-def test_shares_are_made_after_all_transformations() -> None:
-    shares = AddShare()
-    with pytest.raises(TypeError, match="after differentiation"):
-        shares.jvp([], [])
-    with pytest.raises(TypeError, match="after batching"):
-        shares.batch(1, [], [])
+def test_shares_go_to_the_marked_entries() -> None:
     x = np.zeros(4)
-    np.testing.assert_array_equal(shares(x, np.array([True, False, True, False]), 3.0), [1.5, 0.0, 1.5, 0.0])
+    shares = AddShare()(x, np.array([True, False, True, False]), 3.0)
+    np.testing.assert_array_equal(shares, [1.5, 0.0, 1.5, 0.0])
     assert not x.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_shift_that_does_not_matter_has_no_share(dtype: Any) -> None:
+    x = point((100_003,), dtype)
+    x[[3, 70_000]] = 2.0  # a tie
+
+    def log_sum_exp(x: Any) -> Any:
+        shift = np.max(x)
+        return 3.0 * (shift + np.log(np.sum(np.exp(x - shift))))
+
+    fast = cv.jit(cv.grad(log_sum_exp))
+    assert "share" not in fast.source(x)
+    exact = np.exp(x.astype(float))
+    np.testing.assert_allclose(fast(x), 3.0 * exact / exact.sum(), rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+def test_a_share_of_what_is_left_stays() -> None:
+    x = point((100_003,))
+    x[[3, 70_000]] = 2.0
+    fast = cv.jit(cv.grad(lambda x: np.log(np.sum(np.exp(x - np.max(x))))))
+    exact = np.exp(x)
+    np.testing.assert_allclose(fast(x), exact / exact.sum() - np.where(x == 2.0, 0.5, 0.0), rtol=1e-12)
+
+
+# --- slices -----------------------------------------------------------------------------------------------
+
+
+def test_a_slice_is_computed_where_it_is_put() -> None:
+    def function(x: Any) -> Any:
+        return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2)
+
+    assert "out=put_slice_1_part_1[here])" in cv.jit(cv.grad(function)).source(point((100_003,)))
+    compiled_agrees(function, point((100_003,)))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_slice_that_is_read_after_others_were_added(steps: int) -> None:
+    def function(x: Any) -> Any:
+        slope = np.sin(x[steps:]) * x[:-steps]
+        return np.sum(slope * np.cos(slope * x[steps:]) + slope * x[1 : x.shape[0] - steps + 1])
+
+    compiled_agrees(function, point((100_003,)))

@@ -230,6 +230,17 @@ def test_infinite_partials_are_masked_in_blocks() -> None:
     np.testing.assert_allclose(found, np.where(point > 1.0, 0.5 / np.sqrt(np.maximum(point, 1.0)), 0.0))
 
 
+def test_large_arrays_are_tried_without_care() -> None:
+    def function(x: Any) -> Any:
+        return np.sum(np.where(x > 0.0, np.sqrt(x), x))
+
+    fast = cv.jit(cv.grad(function))
+    assert "in_plain_numpy" in fast.source(LONG)
+    for point in (LONG, np.where(np.arange(LONG.size) == 100_000, 0.0, LONG)):
+        slope = 0.5 / np.sqrt(np.where(point > 0.0, point, 1.0))
+        np.testing.assert_allclose(fast(point), np.where(point > 0.0, slope, 1.0))
+
+
 def test_no_whole_temporaries() -> None:
     fast = cv.jit(cv.grad(lambda x: np.sum(np.exp(np.sin(x) * np.cos(x)) ** 2)))
     fast(LONG)
@@ -258,7 +269,21 @@ LARGE = array(6, (5_000,), float)
 
 def test_dead_arrays_are_written_into() -> None:
     source = cv.jit(lambda x: np.exp(np.sin(x) * 2.0) + 1.0).source(LARGE)
-    assert source.count("out=") == 3
+    assert "sin_1 *= n2_0" in source
+    assert "np.exp(sin_1, sin_1)" in source
+    assert "exp_1 += n1_0" in source
+
+
+def test_arrays_that_are_still_used_are_not_written_into() -> None:
+    def function(x: Any, y: Any) -> Any:
+        sine = np.sin(x)
+        left, right = y - sine, sine / y
+        return left * right, sine - left, 2.0 / (right - x), sine.reshape(-1, 4) * 3.0
+
+    for size in (20, 5_000):
+        x, y = array(6, (size,), float), array(7, (size,), float)
+        same(cv.jit(function)(x, y), function(x, y))
+        assert "= y - sin_1" in cv.jit(function).source(x, y)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import covector as cv
 from covector import norms, optimize
 from covector.errors import ArgumentError
 from covector.optimize import Optimizer
+from covector.trees import flatten
 from tests.descent import HESSIAN, RNG, ROOT, START, TARGET, bowl, close, trajectory
 
 SHAPES = [(6, 3), (3, 5), (4, 4)]
@@ -148,6 +149,32 @@ def test_fifty_steps_of_the_published_algorithm(optimizer: Optimizer, step: Step
         close(found, x, 1e-9)
 
 
+@pytest.mark.parametrize("silent", [(), (0, 1), (7, 8)], ids=["all", "late", "with a pause"])
+def test_fifty_steps_of_pytorchs_optimizers(silent: tuple[int, ...]) -> None:
+    """Also where gradients are zero, at first or in between: momentum and weight decay go on."""
+    torch = pytest.importorskip("torch", reason="a peer, installed for benchmarks only")
+    pairs: dict[str, tuple[Optimizer, dict[str, Any]]] = {
+        "SGD": (optimize.gradient_descent(0.005, beta=0.9), {"lr": 0.005, "momentum": 0.9}),
+        "Adam": (optimize.adam(0.02, 0.9, 0.99, 1e-3), {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-3}),
+        "AdamW": (
+            optimize.adam(0.02, 0.9, 0.99, 1e-3, weight_decay=0.2),
+            {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-3, "weight_decay": 0.2},
+        ),
+        "RMSprop": (optimize.rmsprop(0.02, 0.95, 1e-3), {"lr": 0.02, "alpha": 0.95, "eps": 1e-3}),
+        "Adagrad": (optimize.adagrad(0.2, 1e-3), {"lr": 0.2, "eps": 1e-3}),
+    }  # fmt: skip
+    for name, (mine, options) in pairs.items():
+        theirs = torch.tensor(START, requires_grad=True)
+        peer, x, state = getattr(torch.optim, name)([theirs], **options), START, mine.init(START)
+        for k in range(50):
+            gradient = 0.0 * START if k in silent else HESSIAN @ x - TARGET
+            theirs.grad = torch.tensor(gradient)
+            peer.step()
+            updates, state = mine.update(gradient, state, x)
+            x = x + updates
+            close(x, theirs.detach().numpy(), 1e-9)
+
+
 # --- for weight matrices ---------------------------------------------------------------------------------------
 
 TARGETS = [RNG.normal(size=s) for s in SHAPES]
@@ -212,6 +239,22 @@ def plain_lars(w: Any, g: Any, memory: Memory, k: int) -> Any:
     return w - 0.05 * trust / np.linalg.norm(memory["m"]) * memory["m"]
 
 
+def plain_decayed_lars(w: Any, g: Any, memory: Memory, k: int) -> Any:
+    """Algorithm 1 of You et al. (2020) in full: the decay lambda = 0.3 is part of the gradient."""
+    memory["m"] = 0.9 * memory.get("m", 0.0) + (1 - 0.9) * (g + 0.3 * w)
+    trust = np.clip(np.linalg.norm(w), 0.001, 2.0)
+    return w - 0.05 * trust * memory["m"] / np.linalg.norm(memory["m"])
+
+
+def plain_decayed_lamb(w: Any, g: Any, memory: Memory, k: int) -> Any:
+    """Algorithm 2 of You et al. (2020) in full: phi(|x|) / |r + lambda x| times r + lambda x, with lambda = 0.3."""
+    memory["m"] = 0.9 * memory.get("m", 0.0) + (1 - 0.9) * g
+    memory["v"] = 0.99 * memory.get("v", 0.0) + (1 - 0.99) * g**2
+    ratio = memory["m"] / (1 - 0.9**k) / (np.sqrt(memory["v"] / (1 - 0.99**k)) + 1e-6)
+    update = ratio + 0.3 * w
+    return w - 0.05 * np.clip(np.linalg.norm(w), 0.001, 2.0) / np.linalg.norm(update) * update
+
+
 def plain_lamb(w: Any, g: Any, memory: Memory, k: int) -> Any:
     """Algorithm 2 of You et al. (2020), phi clipping to [0.001, 2]."""
     memory["m"] = 0.9 * memory.get("m", 0.0) + 0.1 * g
@@ -229,6 +272,8 @@ MATRIX_OPTIMIZERS: dict[str, tuple[Optimizer, MatrixStep]] = {
     "Shampoo": (optimize.shampoo(0.3, epsilon=0.01), plain_shampoo),
     "LARS": (optimize.lars(0.05, largest=2.0), plain_lars),
     "LAMB": (optimize.lamb(0.05, 0.9, 0.99, 1e-6, largest=2.0), plain_lamb),
+    "LARS with decay": (optimize.lars(0.05, largest=2.0, weight_decay=0.3), plain_decayed_lars),
+    "LAMB with decay": (optimize.lamb(0.05, 0.9, 0.99, 1e-6, largest=2.0, weight_decay=0.3), plain_decayed_lamb),
 }
 
 
@@ -440,6 +485,72 @@ def test_lion_with_weight_decay_stays_in_the_ball() -> None:
         assert np.max(np.abs(x)) <= 0.5 * (1 + 1e-12)
 
 
+OF_ANY_TREE: dict[str, Optimizer] = {
+    **{name: optimizer for name, (optimizer, _) in OPTIMIZERS.items() if name not in ("damped Newton",)},
+    "block descent": optimize.block_descent(20.0), "Frank-Wolfe": optimize.frank_wolfe("l1", 10.0),
+    "Kaczmarz": optimize.kaczmarz(), "Cauchy point": optimize.cauchy_point(), "Shampoo": optimize.shampoo(0.1),
+    "LARS": optimize.lars(0.1, weight_decay=0.1), "LAMB": optimize.lamb(0.1, weight_decay=0.1),
+    "best of": optimize.steepest_descent(optimize.best_of(["l1", "linf"]), optimize.armijo()),
+    "adaptive": optimize.steepest_descent("l2", optimize.adaptive(), momentum=optimize.nesterov(0.5)),
+}  # fmt: skip
+del OF_ANY_TREE["Gauss-Southwell-Lipschitz"]  # has weights for six entries
+
+
+@pytest.mark.parametrize("optimizer", OF_ANY_TREE.values(), ids=list(OF_ANY_TREE))
+def test_leaves_may_be_numbers_empty_or_missing_and_states_keep_their_dtypes(optimizer: Optimizer) -> None:
+    """The entries that are there move as they would alone, in float32 too; a zero gradient gives no nan."""
+
+    def moved(params: Any, gradient: Any) -> tuple[Any, Any]:
+        state = optimizer.init(params)
+        for _ in range(2):
+            updates, state = optimizer.update(
+                gradient, state, params, value=10.0, function=lambda p: 10.0 - sum_of(p), product=lambda v: v
+            )
+        return updates, state
+
+    full, gradient = np.arange(1.0, 4.0), np.array([3.0, -1.0, 2.0])
+    alone, _ = moved([full], [gradient])
+    empty = np.zeros((0, 3))
+    among, _ = moved({"a": None, "b": full, "c": (empty, None)}, {"a": None, "b": gradient, "c": (empty, None)})
+    close(among["b"], alone[0])
+    assert among["c"][0].shape == (0, 3)
+    number, _ = moved(2.0, 3.0)
+    assert np.shape(number) == ()
+    still, _ = moved([full], [0 * gradient])
+    assert np.all(np.isfinite(still[0]))
+    narrow, state = moved([full.astype(np.float32)], [gradient.astype(np.float32)])
+    close(narrow[0], alone[0], 1e-5)
+    assert narrow[0].dtype == np.float32
+    kept = [np.asarray(x).dtype for x in flatten((state.memory, state.statistics))[0]]
+    assert all(dtype == np.float32 for dtype in kept)
+
+
+def sum_of(params: Any) -> Any:
+    return sum(np.sum(leaf) for leaf in flatten(params)[0])
+
+
+def test_shampoo_in_float32_survives_gradients_of_rank_one() -> None:
+    """The least eigenvalue of their moments is lost in rounding; the updates turn by a few parts of 100."""
+    optimizer, x = optimize.shampoo(0.1), np.zeros((30, 20), np.float32)
+    double = optimizer.init(x.astype(float))
+    single = optimizer.init(x)
+    for _ in range(3):
+        g = (1e3 * np.outer(RNG.normal(size=30), RNG.normal(size=20))).astype(np.float32)
+        found, single = optimizer.update(g, single, x)
+        wanted, double = optimizer.update(g.astype(float), double, x.astype(float))
+        assert found.dtype == np.float32
+        assert np.sum(found * wanted) > 0.97 * np.linalg.norm(found) * np.linalg.norm(wanted)
+
+
+def test_newton_in_float32_takes_a_hessian_that_is_symmetric_to_rounding() -> None:
+    rows = RNG.normal(size=(20, 8)).astype(np.float32)
+
+    def fit(w: Any) -> Any:
+        return np.mean(np.logaddexp(np.float32(0), -(rows @ w))) + np.float32(0.01) * np.sum(w * w)
+
+    result = cv.minimize(fit, np.zeros(8, np.float32), optimize.newton(fit, step=optimize.armijo()), tol=1e-4)
+    assert result.success
+    assert result.x.dtype == np.float32
 
 
 def test_options_of_the_known_optimizers_are_checked() -> None:
@@ -449,6 +560,8 @@ def test_options_of_the_known_optimizers_are_checked() -> None:
         lambda: optimize.shampoo(0.1, epsilon=-1.0),
         lambda: optimize.gauss_newton(residuals, damping=-1.0),
         lambda: optimize.lars(0.1, smallest=2.0, largest=1.0),
+        lambda: optimize.lars(0.1, weight_decay=-0.1),
+        lambda: optimize.lamb(0.1, weight_decay=-0.1),
         lambda: optimize.modular_norm(["l2", "l2"], [1.0, 0.0]),
         lambda: optimize.modular_norm(["l2", "l2"], [1.0]),
         lambda: optimize.coordinate_descent(np.array([1.0, -1.0])),

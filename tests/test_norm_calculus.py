@@ -431,7 +431,7 @@ REFUSED: list[tuple[Any, Any, type[Exception], str]] = [
     (lambda v: np.sum(np.abs(v) ** 0.5) ** 2, VECTOR, MissingRuleError, "not convex"),
     (lambda v: np.sum(v**2), VECTOR, ArgumentError, "a power of a norm"),
     (lambda v: np.sum(v**3) ** (1 / 3), VECTOR, MissingRuleError, "needs abs first"),
-    (lambda v: np.sum(v), VECTOR, ArgumentError, "seminorm"),
+    (lambda v: np.sum(v), VECTOR, ArgumentError, "linear function"),
     (lambda v: np.sum(np.abs(v[1:])), VECTOR, ArgumentError, "seminorm"),
     (lambda v: np.sum(np.abs(v)[1:]), VECTOR, ArgumentError, "seminorm"),
     (lambda v: np.abs(np.diff(v)).sum(), VECTOR, ArgumentError, "seminorm"),

@@ -231,7 +231,7 @@ def written(function: Any, *inputs: Any) -> str:
         (lambda x: x**-0.5, "np.sqrt(x)", "**"),
         (lambda x: np.sum(x * np.sin(x)), "np.dot(", "reduce"),
         (lambda x: x * np.float64(2.0) / 8.0, "n0_25", "/"),
-        (cv.grad(lambda x: np.sum(np.sqrt(x))), "n0_5 / sqrt_1", "ratio"),
+        (cv.grad(lambda x: np.sum(np.sqrt(x))), "np.divide(n0_5, sqrt_1, out=sqrt_1)", "ratio"),
         (cv.grad(lambda x: np.sum(np.where(x > 1.0, 3.0 * x, 0.0))), "astype", "np.where"),
     ],
 )
@@ -337,3 +337,26 @@ def test_an_identity_that_can_be_changed_is_not_relied_on() -> None:
 def test_only_graphs_with_identities_change() -> None:
     graph = make_graph(np.sin)(SMALL)
     assert with_identities_applied(graph) is graph
+
+
+@pytest.mark.parametrize("extreme", [np.maximum, np.minimum, np.fmax, np.fmin])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("copies", [10, 10_000])
+def test_shares_of_extremes_are_signs(extreme: Any, dtype: Any, copies: int) -> None:
+    values = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 1e-310, 1e30], dtype)
+    x, y = (np.tile(z.ravel(), copies) for z in np.meshgrid(values, values))
+    fast = cv.jit(cv.grad(lambda x, y: np.sum(np.sin(extreme(x, y)) / 2.0), (0, 1)))
+    assert "np.sign" in fast.source(x, y).partition("def <lambda>_in_numpy(")[0]
+    sign = np.sign(x.astype(float) - y) * (1.0 if extreme in (np.maximum, np.fmax) else -1.0)
+    slope = np.cos(extreme(x, y)) / 2.0
+    for found, part in zip(fast(x, y), (1.0 + sign, 1.0 - sign), strict=True):
+        np.testing.assert_allclose(found, slope * part / 2.0, rtol=1e-5)
+
+
+def test_shares_where_there_is_no_number() -> None:
+    x = np.tile([np.nan, 1.0, np.inf, -np.inf, 2.0], 20)
+    gradient = cv.grad(lambda x: np.sum(np.maximum(x, 1.0) * np.sqrt(np.arange(100.0))))
+    np.testing.assert_array_equal(gradient(x), np.sqrt(np.arange(100.0)) * np.tile([1.0, 0.5, 1.0, 0.0, 1.0], 20))
+    fast = cv.jit(gradient)
+    np.testing.assert_allclose(fast(x), gradient(x))
+    np.testing.assert_allclose(fast(x), gradient(x))

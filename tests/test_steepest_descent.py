@@ -14,7 +14,7 @@ from covector import norms, optimize
 from covector.errors import ArgumentError, NotDifferentiableError, ShapeMismatchError, TreeMismatchError
 from covector.norms.norm import Norm
 from covector.optimize import Optimizer, steepest_descent
-from covector.trees import flatten, unflatten
+from covector.trees import flatten, map_leaves, unflatten
 from tests.descent import HESSIAN, RNG, ROOT, START, TARGET, bowl, bowl_gradient, close, trajectory
 
 # --- laws -----------------------------------------------------------------------------------------------------
@@ -81,6 +81,21 @@ def test_schedules_clipping_and_weight_decay() -> None:
     optimizer = steepest_descent("linf", 0.1, weight_decay=0.5)
     updates, _ = optimizer.update(g, optimizer.init(x), x)
     close(updates, -0.1 * np.sign(g) - 0.05 * x)
+
+
+@pytest.mark.parametrize("step", [0.1, lambda k: 0.1 / (k + 1)])
+def test_weight_decay_does_not_depend_on_the_gradient(step: Any) -> None:
+    """It goes on where the gradient is zero, and clipping does not shorten it; also for a batch of runs."""
+    x = np.array([1.0, 2.0])
+    for g in (np.zeros(2), np.array([30.0, -40.0])):
+        for mode in ("unit", "dual"):
+            plain = steepest_descent("l2", step, mode=mode, max_step=0.05)
+            decayed = steepest_descent("l2", step, mode=mode, max_step=0.05, weight_decay=0.5)
+            wanted = plain.update(g, plain.init(x), x)[0] - 0.05 * x
+            close(decayed.update(g, decayed.init(x), x)[0], wanted)
+            states = cv.vmap(decayed.init)(np.stack([x, x]))
+            both, _ = cv.vmap(decayed.update)(np.stack([g, g]), states, np.stack([x, x]))
+            close(both[1], wanted)
 
 
 def test_parameters_of_mixed_kinds_and_dtypes() -> None:
@@ -286,6 +301,33 @@ def test_float32_stays_float32() -> None:
         assert all(leaf.dtype == np.float32 for leaf in flatten(updates)[0])
 
 
+def test_gradients_take_the_dtypes_of_the_parameters() -> None:
+    """Those of JAX are float32: momentum is not kept in less than the parameters have, nor updates in more."""
+    optimizer = optimize.adam(0.1)
+    for params, gradient in ((START, TARGET.astype(np.float32)), (START.astype(np.float32), TARGET)):
+        updates, state = optimizer.update(gradient, optimizer.init(params), params)
+        assert updates.dtype == state.memory.dtype == state.statistics.dtype == params.dtype
+    plain = steepest_descent("l2", 0.1)
+    whole, _ = plain.update(np.array([3, -4]), plain.init(np.zeros(2)), np.zeros(2))
+    close(whole, np.array([-0.06, 0.08]))
+    tiny = np.zeros(2, np.float32)
+    with pytest.raises(ArgumentError, match="gradient has 1 entries that are not finite"):
+        optimizer.update(np.array([1e300, 1.0]), optimizer.init(tiny), tiny)
+
+
+def test_parameters_that_cannot_move_are_refused_by_path() -> None:
+    optimizer = steepest_descent("l2", 0.1)
+    for bad in (np.arange(3), 1, True, np.ones(2, complex)):
+        with pytest.raises(NotDifferentiableError, match=r"params\['a'\]"):
+            optimizer.init({"a": bad})
+    params = {"a": np.zeros(2)}
+    state = optimizer.init(params)
+    with pytest.raises(NotDifferentiableError, match=r"gradient\['a'\] .*a pair of its real and its imaginary part"):
+        optimizer.update({"a": np.ones(2, complex)}, state, params)
+    with pytest.raises(NotDifferentiableError, match=r"params\['a'\]\.astype\(float\)"):
+        optimizer.update({"a": np.ones(2)}, state, {"a": np.zeros(2, int)})
+
+
 def test_arrays_that_a_norm_keeps_are_not_written_into() -> None:
     kept = np.array([1.0, 0.0])
     norm = norms.define(maximizer=lambda g: kept)
@@ -335,10 +377,102 @@ def test_minimize_stops_on_a_proven_bound_with_inexact_directions() -> None:
     assert lower <= result.measure <= 1e-3
 
 
+def smaller_balls(v: Any) -> Any:
+    """No disciplined norm either."""
+    return np.max(np.abs(v)) + np.sqrt(v @ v)
+
+
+IN_PARTS: dict[str, Any] = {
+    "tree": {"a": largest_or_root, "b": {"c": smaller_balls, "d": "spectral"}},
+    "of l2": norms.tree({"a": largest_or_root, "b": {"c": 3 * norms.as_norm(smaller_balls), "d": "nuclear"}}, "l2"),
+    "of l1": norms.tree({"a": "linf", "b": {"c": largest_or_root, "d": norms.l2()}}, "l1"),
+    "in other coordinates": {
+        "a": norms.as_norm(largest_or_root) @ (ROOT.T @ ROOT + np.eye(6)), "b": {"c": "l1", "d": "rms"},
+    },
+    "all alike": norms.per_leaf(lambda v: largest_or_root(np.reshape(v, -1)), "l2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("norm", IN_PARTS.values(), ids=list(IN_PARTS))
+def test_parts_of_a_tree_are_searched_within_the_gap(norm: Any) -> None:
+    """The bounds are proven for the whole tree; the state is a plain tree; jit and vmap change nothing."""
+    rng = np.random.default_rng(5)
+    params = {"a": np.zeros(6), "b": {"c": np.zeros(4), "d": np.zeros((2, 3))}}
+    optimizer, exact = steepest_descent(norm, 1.0, lmo_gap=0.1), norms.as_norm(norm)
+    state = optimizer.init(params)
+    assert state.search is not None
+    for _ in range(6):
+        g = map_leaves(lambda x: 1.0 + 0.3 * rng.normal(size=x.shape), params)
+        compiled, _ = cv.jit(optimizer.update)(g, state, params)
+        aim = optimizer.aim(g, state, params)
+        updates, state = optimizer.update(g, state, params)
+        steepness = -float(norms.pairing(g, updates))
+        best = float(exact.dual_norm(g))
+        assert exact.norm(updates) <= 1 + 1e-9
+        assert 0.9 * best * (1 - 1e-6) <= steepness <= best * (1 + 1e-6) <= float(optimizer.measure(aim)) * (1 + 2e-6)
+        for one, other in zip(flatten(compiled)[0], flatten(updates)[0], strict=True):
+            close(one, other, 1e-9)
+    both = cv.vmap(lambda x: optimizer.update(x, state, params)[0])(map_leaves(lambda x: np.stack([x, -x]), g))
+    for one, other in zip(flatten(both)[0], flatten(optimizer.update(g, state, params)[0])[0], strict=True):
+        close(one[0], other, 1e-9)
+
+
+def calls_in_each_step(function: Any, momentum: Any, size: int) -> tuple[list[int], Any]:
+    """How often `minimize` asks for the norm in each step: once for each value or gradient."""
+    calls = [0]
+
+    def counted(v: Any) -> Any:
+        calls[-1] += 1
+        return function(v)
+
+    bounds = np.linspace(0.05, 1.0, size)
+    optimizer = steepest_descent(counted, optimize.armijo(), momentum=momentum, lmo_gap=0.1)
+    result = cv.minimize(
+        lambda x: np.sum(bounds * np.cosh(x - 1.0)), np.zeros(size), optimizer, tol=1e-3, max_iterations=500,
+        callback=lambda x, record: calls.append(0),
+    )  # fmt: skip
+    return calls[2:-1], result
+
+
+BLACK_BOXES = {
+    "linf": lambda v: np.maximum(np.max(np.abs(v)), np.max(np.abs(v)) / 2),
+    "group": lambda v: np.maximum(grouped(v), grouped(v) / 2),
+    "max": lambda v: np.maximum(np.max(np.abs(v)), np.sqrt(v @ v) / 3),
+}
+
+
+def grouped(v: Any) -> Any:
+    return np.max(np.sqrt(np.sum(np.reshape(v, (10, 5)) ** 2, axis=1)))
+
+
+@pytest.mark.parametrize("function", BLACK_BOXES.values(), ids=list(BLACK_BOXES))
+@pytest.mark.parametrize("momentum", [None, optimize.ema(0.5)], ids=["", "with momentum"])
+def test_a_step_asks_for_at_most_ten_gradients_of_the_norm_after_the_first(function: Any, momentum: Any) -> None:
+    """Each is one value and one gradient, two calls of the norm; with momentum the measure has a search of its own."""
+    calls, result = calls_in_each_step(function, momentum, 50)
+    assert result.success
+    searches = 1 if momentum is None else 2
+    assert max(calls) <= searches * 2 * 10
+
+
 def test_norms_that_know_their_directions_are_not_searched() -> None:
     exact, inexact = (steepest_descent("linf", 0.1, lmo_gap=gap) for gap in (0.0, 0.5))
     assert inexact.init(START).search is None
     close(inexact.update(TARGET, inexact.init(START), START)[0], exact.update(TARGET, exact.init(START), START)[0])
+    parts = steepest_descent({"a": "spectral", "b": 2 * norms.l1()}, 0.1, lmo_gap=0.5)
+    assert parts.init({"a": np.zeros((2, 2)), "b": np.zeros(3)}).search is None
+
+
+def test_the_weights_of_a_norm_that_is_a_plain_function_are_learned() -> None:
+    """They are traced, so that whether the function is a norm cannot be checked, nor need be."""
+
+    def after(weights: Any) -> Any:
+        optimizer = steepest_descent(lambda v: np.sum((weights * np.abs(v)) ** 3) ** (1 / 3), 0.1)
+        return bowl(three_steps(optimizer, START))
+
+    weights = np.linspace(1.0, 2.0, 6)
+    cv.check_grads(after, (weights,), order=1)
+    close(cv.vmap(after)(np.stack([weights, 2 * weights])), np.array([after(weights), after(2 * weights)]), 1e-9)
 
 
 # --- bad input ------------------------------------------------------------------------------------------------
@@ -427,9 +561,28 @@ def test_parameters_that_numpy_cannot_read_are_refused_by_path() -> None:
             optimizer.init({"a": bad})
 
 
+def test_what_is_mistaken_for_a_state_or_a_rule_is_named() -> None:
+    optimizer = steepest_descent("l2", 0.1, momentum=optimize.ema(0.9))
+    with pytest.raises(ArgumentError, match=r"state must be what init\(params\)"):
+        optimizer.update(TARGET, None, START)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="no memory for momentum"):
+        optimizer.update(TARGET, steepest_descent("l2", 0.1).init(START), START)
+    with pytest.raises(ArgumentError, match=r"write armijo\(\)"):
+        steepest_descent("l2", optimize.armijo)
+
+
 def test_frank_wolfe_begins_in_the_ball() -> None:
     with pytest.raises(ArgumentError, match=r"have norm 7\."):
         optimize.frank_wolfe("l2", 1.0).init(np.array([5.0, 5.0]))
+
+
+def test_a_metric_is_symmetric_entry_by_entry_but_for_rounding() -> None:
+    """Relative to its diagonal, as sums of products of rows are rounded; entries may cancel, and scales differ."""
+    unit = np.eye(3) + np.array([[0.0, 1e-20, 0.0], [3e-20, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    close(norms.quadratic(unit).duality_map(np.ones(3)), np.ones(3))
+    scaled = np.array([[1e20, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.4, 1.0]])
+    with pytest.raises(ArgumentError, match=r"found 0\.5 at \(1, 2\) and 0\.4 at \(2, 1\)"):
+        norms.quadratic(scaled)
 
 
 def test_parameters_of_norms_are_checked() -> None:
@@ -448,6 +601,12 @@ def test_parameters_of_norms_are_checked() -> None:
         lambda: optimize.inverse_lipschitz(0.0),
         lambda: optimize.adaptive(shrink=2.0),
         lambda: optimize.trust_region(start=2.0, largest=1.0),
+        lambda: steepest_descent("l2", None),
+        lambda: steepest_descent("l2", 0.1, weight_decay="0.1"),  # type: ignore[arg-type]
+        lambda: steepest_descent("l2", 0.1, radius="1"),  # type: ignore[arg-type]
+        lambda: steepest_descent("l2", 0.1, lmo_gap="0.1"),  # type: ignore[arg-type]
+        lambda: optimize.ema("0.9"),
+        lambda: cv.minimize(bowl, START, steepest_descent("l2", 0.1), tol=None),  # type: ignore[arg-type]
     ):
         with pytest.raises(ArgumentError):
             make()

@@ -168,3 +168,35 @@ def test_curvature_that_is_not_positive_needs_a_limit() -> None:
     close(np.linalg.norm(first - x), 0.5)
     region = trajectory(optimize.cauchy_point("l2", optimize.trust_region(start=0.5)), saddle, x, 1)[0]
     close(np.linalg.norm(region - x), 0.5)
+
+
+SEARCHES = {"armijo": optimize.armijo(), "adaptive": optimize.adaptive()}
+each_search = pytest.mark.parametrize("rule", SEARCHES.values(), ids=list(SEARCHES))
+
+
+@each_search
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+@pytest.mark.parametrize("name", ["l1", "l2", "linf"])
+def test_searches_begin_at_any_scale(rule: Any, scale: float, name: str) -> None:
+    """Of the values, and of the parameters: a first step of 1 is far too long or far too short."""
+    stiff, start = np.array([1.0, 2.0, 3.0]), np.array([1.0, -2.0, 3.0])
+    optimizer = steepest_descent(name, rule)
+    high = cv.minimize(lambda x: scale * np.sum(stiff * x * x), start, optimizer, tol=1e-6 * scale)
+    far = cv.minimize(lambda x: np.sum(stiff * (x / scale) ** 2), scale * start, optimizer, tol=1e-6 / scale)
+    assert high.success
+    assert far.success
+
+
+@pytest.mark.parametrize("rule", [*SEARCHES.values(), optimize.trust_region()], ids=[*SEARCHES, "trust region"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_searches_allow_for_rounding_in_the_dtype_of_the_function(rule: Any, dtype: Any) -> None:
+    """So that they get as near to the minimum as its values can tell, the root of rounding, with an offset too."""
+    rows = np.random.default_rng(0).normal(size=(20, 8)).astype(dtype)
+
+    def fit(w: Any) -> Any:
+        return np.mean(np.logaddexp(dtype(0), -(rows @ w))) + dtype(0.05) * np.sum(w * w) + dtype(3)
+
+    tolerance = 3 * float(np.finfo(dtype).eps) ** 0.5
+    result = cv.minimize(fit, np.zeros(8, dtype), steepest_descent("l2", rule), tol=tolerance, max_iterations=300)
+    assert result.success
+    assert result.x.dtype == dtype

@@ -21,6 +21,9 @@ ALPHABET = re.compile(r"\\(math(?:bb|bf|cal|frak|rm|sf)) +([A-Za-z])")
 GLYPH = re.compile(r'<symbol id="([^"]*)"[^>]*?(?:/>|>.*?</symbol>)', re.DOTALL)
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 MACROS = {r"\R": r"\mathbb{R}", r"\argmin": r"\operatorname*{arg\,min}", r"\argmax": r"\operatorname*{arg\,max}"}
+SIGN = re.compile(r"([=<>(\[,]|\\(?:le|ge|ne|approx|langle|to|mapsto|in)(?![A-Za-z]))(\s*)-")
+LENGTH = re.compile(r"\\lVert((?:(?!\\[lr]Vert).)*)\\rVert", re.DOTALL)
+RELATION = re.compile(r"\\sim(?![A-Za-z])")
 SIZE = 18.0  # of the font, in units that the page does not see
 SCALE = 1.12  # STIX is smaller than the text's font at the same size
 
@@ -65,10 +68,15 @@ def _svg_of_formula(source: str, inline: bool) -> str:
 
 
 def _expanded(source: str) -> str:
-    """The formula in the dialect of ziamath: without macros, and with braces around the letter of an alphabet."""
+    """The formula in the dialect of ziamath.
+
+    It has no macros; wants braces around the letter of an alphabet; takes a sign after a relation for a difference,
+    and the tilde for a letter; and stretches the bars of a norm to what stands beside them.
+    """
     for name, meaning in MACROS.items():
         source = re.sub(re.escape(name) + r"(?![A-Za-z])", meaning.replace("\\", r"\\"), source)
-    return ALPHABET.sub(r"\\\1{\2}", source)
+    source = RELATION.sub(r"\\;\\sim\\;", SIGN.sub(r"\1\2{-}", source))
+    return ALPHABET.sub(r"\\\1{\2}", LENGTH.sub(r"{\\lVert\1\\rVert}", source))
 
 
 def _diagram(source: str, *_: Any, **__: Any) -> str:

@@ -2,7 +2,8 @@
 
 An example is run in a directory of its own, with its text as it stands; every `.svg` and `.png` file it leaves there
 is a figure of its page, whose text for those who do not see it is the first sentence of the example. That sentence up
-to its first comma, colon or stop is the title. `examples/index.md` lists the examples where it says `<!-- gallery -->`.
+to its first comma, colon or stop is the title. `examples/index.md` lists the examples where it says `<!-- gallery -->`,
+each with its first figure; `FIRST` is where to begin.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {".svg", ".png"}
+FIRST = "quickstart"
 SETTINGS = {
     "MPLBACKEND": "Agg",
     "OMP_NUM_THREADS": "1",
@@ -62,7 +64,7 @@ class Run(NamedTuple):
 
 def on_files(files: Any, config: Any) -> Any:
     """Adds a page, and the files of its figures, for each example."""
-    examples = sorted((ROOT / "examples").glob("*.py"))
+    examples = _examples()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         runs = list(pool.map(lambda example: _run(example, example.read_text()), examples))
     for example, run in zip(examples, runs, strict=True):
@@ -74,7 +76,18 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """The index of the examples, where a page asks for it."""
-    return markdown.replace("<!-- gallery -->", "\n".join(map(_entry, sorted((ROOT / "examples").glob("*.py")))))
+    if "<!-- gallery -->" not in markdown:
+        return markdown
+    entries = "\n".join(map(_entry, _examples()))
+    return markdown.replace("<!-- gallery -->", f'<div class="gallery" markdown>\n\n{entries}\n\n</div>')
+
+
+def _examples() -> list[Path]:
+    return sorted((ROOT / "examples").glob("*.py"), key=_place)
+
+
+def _place(example: Path) -> tuple[bool, str]:
+    return example.stem != FIRST, example.stem
 
 
 @cache
@@ -105,7 +118,9 @@ def _parts(example: Path) -> tuple[str, str]:
 
 def _entry(example: Path) -> str:
     text, _ = _parts(example)
-    return f"- **[{_title(text)}]({example.stem}.md)**{_summary(text).removeprefix(_title(text))}"
+    title, figures = _title(text), _run(example, example.read_text()).figures
+    picture = f"![{title}]({example.stem}/{next(iter(figures))})" if figures else ""
+    return f"- {picture}**[{title}]({example.stem}.md)**{_summary(text).removeprefix(title)}"
 
 
 def _summary(text: str) -> str:

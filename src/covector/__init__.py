@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import covector.numpy as _numpy_protocols  # noqa: F401  # fills the tables that tracers look NumPy up in
 from covector.core.types import ArrayType
-from covector.graph.graph import Graph
 from covector.numpy.updates import at
 from covector.transforms.derivatives import jvp, linear_transpose, linearize, vjp
 from covector.transforms.gradient import grad, value_and_grad
@@ -23,6 +22,7 @@ from covector.transforms.vectorize import vmap
 
 if TYPE_CHECKING:
     from covector import norms, optimize, testing
+    from covector.graph.graph import Graph
     from covector.numpy.supported import Rules, supported
     from covector.optimize.minimize import minimize
     from covector.optimize.result import MinimizeResult
@@ -98,6 +98,7 @@ __all__ = [
 _LOADED_ON_USE = {
     "Binomial": "covector.transforms.control.scan",
     "EvaluationTrace": "covector.trace.evaluation_trace",
+    "Graph": "covector.graph.graph",
     "MinimizeResult": "covector.optimize.result",
     "Rules": "covector.numpy.supported",
     "SteepestDescent": "covector.optimize.steepest_descent",

@@ -26,7 +26,7 @@ from typing import Any, final
 from attrs import frozen
 
 from covector.compile.buffers import Buffers, empty, zeros
-from covector.compile.expressions import array_expression, shown_index, writing_expression
+from covector.compile.expressions import array_expression, shown_index, with_dtypes, writing_expression
 from covector.compile.regions import Region, rowwise_inputs
 from covector.core.broadcasting import Reshape, SumTo
 from covector.core.families import Elementwise
@@ -81,6 +81,7 @@ class BlockWriter:
         self.after: list[str] = []
         self.whole: set[Atom] = set()
         self.copies: dict[Atom, str] = {}
+        self.placed = self._placed()
         self.replaceable = self._replaceable()
         self.start, self.here = named(None, "start"), named(None, "here")
         threaded = region.work >= WORTH_THREADS and self.puts.separable
@@ -108,6 +109,8 @@ class BlockWriter:
         if self.lives(out):
             self._compute_whole(position, equation, texts)
             return
+        if out in self.placed and self._compute_in_place(equation, texts):
+            return
         written = self._buffered(position, equation, texts) or self._expression(equation, texts)
         self.body.append(f"{self.named(out, equation.primitive.name)} = {written}")
 
@@ -117,7 +120,8 @@ class BlockWriter:
         if isinstance(primitive, Elementwise):
             if writing_expression(equation, texts, "") is None:
                 return None
-            return writing_expression(equation, texts, self.buffers.taken(position, equation, in_place=True))
+            buffer = self.buffers.taken(position, equation, in_place=True)
+            return writing_expression(equation, texts, f"out={buffer}")
         if isinstance(primitive, (Sum, SumTo, Extremum)) and out.type.dtype == equation.inputs[0].type.dtype:
             buffer = self.buffers.taken(position, equation, in_place=False)
             return f"{self._expression(equation, texts).removesuffix(')')}, out={buffer})"
@@ -132,8 +136,32 @@ class BlockWriter:
         self.before.append(f"{name} = {source}")
         self.whole.add(out)
         place = f"{name}[{self.here}]"
-        written = writing_expression(equation, texts, place) if isinstance(equation.primitive, Elementwise) else None
+        elementwise = isinstance(equation.primitive, Elementwise)
+        written = writing_expression(equation, texts, f"out={place}") if elementwise else None
         self.body.append(written or f"{place} = {self._expression(equation, texts)}")
+
+    def _placed(self) -> dict[Atom, Equation]:
+        """What is put into a new array, and may be computed there: it has been read before anything is added to it."""
+        found: dict[Atom, Equation] = {}
+        for equation in self.puts.assigned:
+            (x,) = equation.inputs
+            added = map(self.equations.index, self.puts.others(equation))
+            if x in self.inner and all(position > self.buffers.last[x] for position in added):
+                found[x] = equation
+        return found
+
+    def _compute_in_place(self, equation: Equation, texts: list[str]) -> bool:
+        """Computes a block of a slice in the array that it is put into, if the operation can be."""
+        (out,), put = equation.outputs, self.placed[equation.outputs[0]]
+        if not isinstance(equation.primitive, Elementwise) or writing_expression(equation, texts, "") is None:
+            del self.placed[out]
+            return False
+        view = self._view(put, out)
+        self.whole.add(out)
+        written = writing_expression(equation, texts, f"out={view}[{self.here}]")
+        assert written is not None
+        self.body.append(written)
+        return True
 
     def _replaced(self, position: int, equation: Equation) -> Atom | None:
         """An array from outside that can be overwritten, for its blocks have been read when this one is computed."""
@@ -167,11 +195,9 @@ class BlockWriter:
         self.after.append(f"{name} = combined({ufunc}, {name})")
 
     def _put(self, equation: Equation) -> None:
-        (out,), primitive = equation.outputs, equation.primitive
-        assert isinstance(primitive, PutSlice)
-        target, shared = self.puts.targets[out], self.puts.shared(equation)
-        view, x = self.named(None, f"{target.name}_part"), self._texts(equation)[0]
-        self.before.append(f"{view} = {target.name}[{shown_index(primitive.key)}]")
+        if self.placed.get(equation.inputs[0]) is equation:
+            return
+        shared, x, view = self.puts.shared(equation), self._texts(equation)[0], self._view(equation)
         if equation in self.puts.assigned:
             self.body.append(f"{view}[{self.here}] = {x}")
         elif self.later is None or not shared:
@@ -180,9 +206,18 @@ class BlockWriter:
             also_others = f"{shared} if {self.start} == {self.first} > 0 else 0"
             self.body.append(f"added({view}, {self.here}, {x}, {also_others}, {self.later})")
 
+    def _view(self, equation: Equation, variable: Variable | None = None) -> str:
+        """The name of the part of an array that a slice is put into, and of the slice itself if that is given."""
+        target, primitive = self.puts.targets[equation.outputs[0]], equation.primitive
+        assert isinstance(primitive, PutSlice)
+        view = self.named(variable, f"{target.name}_part")
+        self.before.append(f"{view} = {target.name}[{shown_index(primitive.key)}]")
+        return view
+
     def _texts(self, equation: Equation) -> list[str]:
         sliced = set(rowwise_inputs(equation))
-        return [self._block(a) if a in sliced else self._entire(a) for a in equation.inputs]
+        texts = [self._block(a) if a in sliced else self._entire(a) for a in equation.inputs]
+        return with_dtypes(equation, texts)
 
     def _entire(self, atom: Atom) -> str:
         """An operand that every block reads whole."""
@@ -258,7 +293,7 @@ class _Puts:
         self.separable = None not in self.offsets.values()
         groups: dict[str, list[Equation]] = {}
         for equation in self.equations:
-            groups.setdefault(targets[equation.outputs[0]].name, []).append(equation)
+            groups.setdefault(self._target(equation), []).append(equation)
         self.new = {target.name for target in targets.values() if target.new}
         self.last = {name: max(group, key=self._start) for name, group in groups.items()}
         self.assigned = [e for name, e in self.last.items() if self._is_assigned(e, groups[name])]
@@ -272,9 +307,16 @@ class _Puts:
         whole = all(e.inputs[0].type.shape[1:] == target.kind.shape[1:] for e in group)
         return target.name in self.new and whole and all(self.offsets[e] is not None for e in group)
 
+    def others(self, equation: Equation) -> list[Equation]:
+        """The other equations that put a slice into the same array."""
+        return [e for e in self.equations if e is not equation and self._target(e) == self._target(equation)]
+
+    def _target(self, equation: Equation) -> str:
+        return self.targets[equation.outputs[0]].name
+
     def shared(self, equation: Equation) -> int:
         """How many rows at the beginning of a block belong to the block before as well."""
-        return self._start(self.last[self.targets[equation.outputs[0]].name]) - self._start(equation)
+        return self._start(self.last[self._target(equation)]) - self._start(equation)
 
     @property
     def most_shared(self) -> int:
@@ -298,7 +340,7 @@ class _Puts:
     def _assigned_first(self, equation: Equation) -> Equation | None:
         if not isinstance(equation.primitive, PutSlice):
             return None
-        last = self.last[self.targets[equation.outputs[0]].name]
+        last = self.last[self._target(equation)]
         return last if last in self.assigned else None
 
     def allocations(self) -> list[str]:

@@ -9,7 +9,8 @@ fingerprinted, and a changed one means recording anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import CodeType
+from functools import partial
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from covector.core.types import Array
 from covector.interpreters.constants import Fingerprint, fingerprint
 from covector.trees import flatten
 
-DEPTH = 4
-"""How many functions deep to look."""
+DEPTH = 8
+"""How many steps from the function to look: to what it calls, to the fields of objects, into containers."""
 
 Watched = tuple[tuple[Array, Fingerprint], ...]
 
@@ -36,35 +37,51 @@ def unchanged(arrays: Watched) -> bool:
 
 
 def visible_arrays(function: Any, depth: int = DEPTH) -> Iterator[Array]:
-    """The arrays that a function can see: in its closure, globals, defaults, bound object, and its functions'."""
+    """The arrays that a function can see: in its closure, globals, defaults, bound object, and what these refer to."""
     seen: dict[int, Any] = {}
     reached = [function]
     for _ in range(depth + 1):
-        new = {id(found): found for found in map(_unwrapped, reached) if id(found) not in seen}
+        reached = [leaf for value in reached for leaf in flatten(value)[0]]
+        new = {id(found): found for found in reached if id(found) not in seen and not isinstance(found, IMMUTABLE)}
         seen |= new
-        leaves = [leaf for found in new.values() for value in _values(found) for leaf in _leaves(value)]
-        yield from (leaf for leaf in leaves if isinstance(leaf, np.ndarray))
-        reached = [leaf for leaf in leaves if callable(leaf) and not isinstance(leaf, (type, np.ufunc, np.ndarray))]
+        yield from (found for found in new.values() if isinstance(found, np.ndarray))
+        reached = [value for found in new.values() if not isinstance(found, np.ndarray) for value in _values(found)]
 
 
-def _unwrapped(function: Any) -> Any:
-    return getattr(function, "func", function)  # functools.partial
+IMMUTABLE = (str, bytes, int, float, complex, np.generic, np.ufunc, np.dtype, BuiltinFunctionType, type(None))
+"""What refers to no arrays."""
+
+LIBRARIES = ("numpy", "scipy", "covector")
+"""Whose functions and classes are not looked into."""
 
 
-def _values(function: Any) -> Iterator[Any]:
-    bound = getattr(function, "__self__", None)
-    if bound is not None and hasattr(bound, "__dict__"):
-        yield from vars(bound).values()
-    yield from (getattr(function, "__wrapped__", None), getattr(function, "__defaults__", None))
-    code = getattr(function, "__code__", None)
-    if code is None or (function.__module__ or "").partition(".")[0] in ("numpy", "covector"):
-        return
+def _values(found: Any) -> Iterator[Any]:
+    """What a function or an object refers to."""
+    if isinstance(found, FunctionType):
+        yield from _seen_by(found)
+    elif isinstance(found, MethodType):
+        yield from (found.__self__, found.__func__)
+    elif isinstance(found, partial):
+        yield from (found.func, found.args, found.keywords)
+    elif not isinstance(found, (type, ModuleType)):
+        yield from _fields(found)
+
+
+def _seen_by(function: FunctionType) -> Iterator[Any]:
+    yield from (getattr(function, "__wrapped__", None), function.__defaults__, function.__kwdefaults__)
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents
         except ValueError:  # an empty cell: a name that is not assigned yet
             continue
-    yield from (function.__globals__[name] for name in _names(code) if name in function.__globals__)
+    if _is_of_library(function):
+        return
+    names = list(_names(function.__code__))
+    for name in names:
+        value = function.__globals__.get(name)
+        yield value
+        if isinstance(value, (type, ModuleType)) and not _is_of_library(value):  # what is written after the dot
+            yield from (vars(value)[attribute] for attribute in names if attribute in vars(value))
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -74,13 +91,19 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _leaves(value: Any) -> list[Any]:
-    if callable(value):
-        return [value]
-    leaves, _ = flatten(value)
-    inside = [x for leaf in leaves if hasattr(leaf, "__dict__") and not isinstance(leaf, type) for x in _fields(leaf)]
-    return leaves + inside
+def _fields(found: Any) -> Iterator[Any]:
+    """What an object has, and its methods."""
+    if _is_of_library(type(found)) and hasattr(found, "__wrapped__"):  # a transformed function, with its recordings
+        yield found.__wrapped__
+        return
+    yield from getattr(found, "__dict__", {}).values()
+    for kind in type(found).__mro__:
+        if not _is_of_library(kind):
+            slots = kind.__dict__.get("__slots__", ())
+            yield from (getattr(found, name, None) for name in ((slots,) if isinstance(slots, str) else slots))
+            yield from (value for value in vars(kind).values() if isinstance(value, (FunctionType, np.ndarray)))
 
 
-def _fields(value: Any) -> list[Any]:
-    return [] if type(value).__name__ == "module" else flatten(list(vars(value).values()))[0]
+def _is_of_library(found: Any) -> bool:
+    module = found.__name__ if isinstance(found, ModuleType) else found.__module__
+    return (module or "").partition(".")[0] in LIBRARIES

@@ -26,9 +26,10 @@ from covector.compile.expressions import (
     Expression,
     array_expression,
     called_function,
-    dtype_name,
     is_array,
+    number_text,
     shown_index,
+    with_dtypes,
     writing_expression,
 )
 from covector.compile.guards import Guard
@@ -43,7 +44,7 @@ from covector.compile.structured import Structured, expanded
 from covector.core.families import SCALARS
 from covector.core.types import Array
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
-from covector.ops.arithmetic import Power
+from covector.ops.arithmetic import Add, Divide, Multiply, Power, Subtract
 from covector.ops.indexing import PutSlice, SetSlice
 
 RESERVED = frozenset({"np", "special", "GuardFailedError", *HELPERS})
@@ -52,11 +53,11 @@ RESERVED = frozenset({"np", "special", "GuardFailedError", *HELPERS})
 LOOP_NAMES = ("start", "here", "work", "first", "last", "block", "later")
 """Names in loops over blocks, which are used again in the next loop."""
 
+CHANGES: dict[type, str] = {Add: "+=", Subtract: "-=", Multiply: "*=", Divide: "/="}
+"""Operations that an operator writes into the array on its left."""
+
 WORTH_TAKING_UP = 16_384
 """Entries from which it does not matter how long NumPy takes to make an array of a number."""
-
-WORTH_REUSING = 16_384
-"""Bytes from which writing into an array that is no longer used is faster than making a new one."""
 
 
 @final
@@ -81,6 +82,7 @@ class Writer:
         self.namespace: dict[str, Any] = {} if namespace is None else namespace
         self.names: dict[Variable, str] = dict(zip(graph.inputs, arguments, strict=True))
         self.names |= {variable: self.refer("constant", value) for variable, value in graph.constants}
+        self.given = frozenset(self.names)
         self.storage = Storage(graph)
         self.accumulators = accumulators(graph)
         self.started: dict[Accumulator, str] = {}
@@ -118,7 +120,8 @@ class Writer:
 
     def _statements(self, index: int, step: Step) -> list[str]:
         lines = self._looped(index, step) if isinstance(step, Region) else self._written(index, step)
-        dying = [self.names[v] for v in self.dying.get(index, [])]
+        kept = {self.names.get(v) for v in step.outputs} if isinstance(step, Equation) else set()
+        dying = [self.names[v] for v in self.dying.get(index, []) if self.names[v] not in kept]
         return [*lines, f"del {', '.join(dying)}"] if dying else lines
 
     def _written(self, index: int, equation: Equation) -> list[str]:
@@ -139,7 +142,10 @@ class Writer:
         if isinstance(primitive, (AddShare, SetSlice)) and is_array(equation):
             return self._set(index, equation, inputs)
         reused = self._reused(index, equation)
-        written = None if reused is None else writing_expression(equation, inputs, reused)
+        changed = None if reused is None else self._changed(equation, inputs, reused)
+        if changed is not None:
+            return [changed]
+        written = None if reused is None else _rewriting(equation, inputs, self.operand(reused))
         written = written or self.expression(equation, inputs)
         written = written or f"{self.refer('operation', primitive.evaluate)}({', '.join(inputs)})"
         return [f"{self._targets(equation)} = {written}" if equation.outputs else written]
@@ -154,9 +160,7 @@ class Writer:
                 self._array_of(text, atom.value) if isinstance(atom, Literal) else text
                 for text, atom in zip(texts, equation.inputs, strict=True)
             ]
-        if all(atom.type.weak or isinstance(atom, Literal) for atom in equation.inputs):  # one must be NumPy's
-            return [_typed(text, atom) for text, atom in zip(texts, equation.inputs, strict=True)]
-        return texts
+        return with_dtypes(equation, texts)
 
     def _array_of(self, text: str, value: Array) -> str:
         """The name of a number as an array."""
@@ -171,13 +175,22 @@ class Writer:
         single = len(equation.outputs) == 1 and isinstance(output_types(equation), tuple)
         return f"{names}," if single else names
 
-    def _reused(self, index: int, equation: Equation) -> str | None:
-        """The name of an array that the result of an elementwise operation can be written into."""
+    def _reused(self, index: int, equation: Equation) -> Atom | None:
+        """An array that the result of an elementwise operation can be written into."""
         kind = equation.outputs[0].type if len(equation.outputs) == 1 else None
-        if kind is None or kind.size * kind.dtype.itemsize < WORTH_REUSING:
+        if kind is None or not kind.shape:
             return None
-        alike = [atom for atom in equation.inputs if atom.type == kind]
-        return next((self.operand(atom) for atom in alike if self._is_free(index, equation, atom)), None)
+        return next((a for a in equation.inputs if a.type == kind and self._is_free(index, equation, a)), None)
+
+    def _changed(self, equation: Equation, inputs: Sequence[str], reused: Atom) -> str | None:
+        """The operation as a change of an array, which keeps its name: the quickest form, whatever the size."""
+        place, operator = equation.inputs.index(reused), CHANGES.get(type(equation.primitive))
+        if operator is None or getattr(equation.primitive, "quiet", False):
+            return None
+        if place == 1 and not isinstance(equation.primitive, (Add, Multiply)):
+            return None
+        name = self.names[equation.outputs[0]] = inputs[place]
+        return f"{name} {operator} {inputs[1 - place]}"
 
     def _is_free(self, index: int, step: Step, atom: Atom) -> bool:
         """Whether an input is an array of the program's own that nothing else here or later reads."""
@@ -271,14 +284,15 @@ class Writer:
 
     def _output(self, atom: Atom, shared: bool) -> str:
         written = self.operand(atom)
-        if isinstance(atom, Literal) and not atom.type.weak:
-            return number_text(written, atom.type.dtype)
+        given = isinstance(atom, Literal) or atom in self.given or atom in self.storage.roots
+        if given and not (atom.type.shape or atom.type.weak) and atom.type.dtype.kind in "biufc":
+            return number_text(written, atom.type.dtype)  # not an array without axes, which can be written into
         return f"np.array({written})" if shared else written
 
 
-def _typed(text: str, atom: Atom) -> str:
-    """A number as one of NumPy's, unless it is weak."""
-    return text if atom.type.weak or atom.type.dtype != np.float64 else number_text(text, atom.type.dtype)
+def _rewriting(equation: Equation, inputs: Sequence[str], out: str) -> str | None:
+    """The operation with its result in an array; a ufunc takes that more quickly by position."""
+    return writing_expression(equation, inputs, out if len(inputs) == 1 else f"out={out}")
 
 
 def _takes_arrays(equation: Equation) -> bool:
@@ -322,17 +336,18 @@ def _last_reads(graph: Graph, steps: Sequence[Step], root: Callable[[Variable], 
     return last | {root(atom): len(steps) for atom in graph.outputs if isinstance(atom, Variable)}
 
 
-def number_text(text: str, dtype: np.dtype[Any]) -> str:
-    """A number converted to a NumPy scalar."""
-    return f"{dtype_name(dtype)}({text})"
-
-
 def written_literal(literal: Literal) -> str:
     """A number as source."""
     value = literal.value
     if type(value) not in SCALARS or isinstance(value, np.generic):
         value = value.item() if value.dtype in (np.float64, np.int64, np.bool_, np.complex128) else value
     if isinstance(value, np.generic):
-        return f"np.{type(value).__name__}({value.item()!r})"
+        return number_text(_python_literal(value.item()), value.dtype)
+    return _python_literal(value)
+
+
+def _python_literal(value: Any) -> str:
+    if isinstance(value, complex) and not np.isfinite(value):
+        return f"complex({_python_literal(value.real)}, {_python_literal(value.imag)})"
     text = {"inf": "np.inf", "-inf": "(-np.inf)", "nan": "np.nan"}.get(repr(value), repr(value))
     return f"({text})" if text.startswith("-") else text

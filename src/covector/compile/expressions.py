@@ -59,11 +59,11 @@ def array_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
 
 
 def writing_expression(equation: Equation, inputs: Sequence[str], out: str) -> str | None:
-    """An elementwise operation whose result is written into the array `out`."""
+    """An elementwise operation whose result is written into `out`: an array, or `out=array`, which takes longer."""
     if isinstance(equation.primitive, arithmetic.Power) and isinstance(equation.inputs[1], Literal):
         return None  # the operator is faster for some exponents
     called = called_function(equation)
-    return None if called is None else f"{called}({', '.join(inputs)}, out={out})"
+    return None if called is None else f"{called}({', '.join(inputs)}, {out})"
 
 
 def called_function(equation: Equation) -> str | None:
@@ -101,6 +101,33 @@ def _all_weak(equation: Equation) -> bool:
 def is_array(equation: Equation) -> bool:
     """Whether the first input is an array at run time, rather than a number."""
     return isinstance(equation.inputs[0], Variable) and bool(equation.inputs[0].type.shape)
+
+
+# --- numbers ----------------------------------------------------------------------------------------------
+
+
+def with_dtypes(equation: Equation, inputs: Sequence[str]) -> list[str]:
+    """The inputs, numbers as NumPy's where Python's would adapt to the other inputs and change the result's dtype."""
+    chosen = equation.inputs[1:] if isinstance(equation.primitive, Select) else ()
+    if len({atom.type.dtype for atom in chosen}) == 1 or all(isinstance(atom, Variable) for atom in equation.inputs):
+        return list(inputs)
+    dtypes = {a.type.dtype for a in equation.inputs if isinstance(a, Variable) and not a.type.weak}
+    return [
+        number_text(text, atom.type.dtype) if isinstance(atom, Literal) and _adapts(atom, dtypes) else text
+        for text, atom in zip(inputs, equation.inputs, strict=True)
+    ]
+
+
+def _adapts(number: Literal, dtypes: set[np.dtype[Any]]) -> bool:
+    """Whether a number that is written as Python's would take a dtype that is not its own, nor a wider one."""
+    dtype = number.type.dtype
+    plain = not number.type.weak and dtype in (np.float64, np.int64, np.complex128, np.bool_)
+    return plain and not any(np.promote_types(dtype, other) == other for other in dtypes)
+
+
+def number_text(text: str, dtype: np.dtype[Any]) -> str:
+    """A number converted to a NumPy scalar."""
+    return f"{dtype_name(dtype)}({text})"
 
 
 # --- elementwise ------------------------------------------------------------------------------------------

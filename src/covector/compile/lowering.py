@@ -16,13 +16,13 @@ import numpy as np
 from covector.compile.accumulators import with_slices_merged
 from covector.compile.algebra import with_terms_combined
 from covector.compile.contractions import with_cheaper_products
-from covector.compile.shares import with_shares_added
+from covector.compile.shares import AddShare, with_shares_added
 from covector.compile.simplify import without_dead_code
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import Elementwise
 from covector.core.primitive import Primitive, as_tuple
-from covector.graph.graph import Atom, Equation, Graph, Variable
-from covector.ops.arithmetic import DIVIDE, MULTIPLY, NEGATIVE, Multiply, Negative
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
+from covector.ops.arithmetic import DIVIDE, MULTIPLY, NEGATIVE, Divide, Multiply, Negative, Subtract
 from covector.ops.axes import Sum
 from covector.ops.comparison import Select
 from covector.ops.contraction import Contract
@@ -62,12 +62,18 @@ def _with_implicit_repetition(graph: Graph) -> Graph:
 
 @final
 class _Sums:
-    """Takes factors and signs out of sums of all entries of large arrays, and takes equal sums once."""
+    """Takes factors and signs out of sums of all entries of large arrays, and takes equal sums once.
+
+    So the sum of x (c / sum x) is sum x (c / sum x), which is c: that of weights which were divided by their sum. The
+    maximum that is subtracted before exponentials are taken has the derivative c - c then, and no entry has a share.
+    """
 
     def __init__(self) -> None:
         self.scaled: dict[Atom, tuple[Atom, Atom | None]] = {}
         self.known: dict[Atom, Variable] = {}
         self.same: dict[Atom, Atom] = {}
+        self.quotients: dict[Atom, tuple[float, Atom]] = {}
+        self.normalized: set[Atom] = set()  # numbers that were found to be such sums
 
     def replaced(self, atoms: tuple[Atom, ...]) -> tuple[Atom, ...]:
         """The atoms, sums that are known already in the place of equal ones."""
@@ -80,6 +86,14 @@ class _Sums:
         if _is_whole_sum(equation):
             return self._sum(equation.inputs[0], equation.outputs[0])
         (out,) = equation.outputs
+        if not out.type.shape:
+            self._note_quotient(equation)
+        if self._cancels(equation):
+            self.same[out] = Literal(out.type.dtype.type(0), out.type)
+            return []
+        if isinstance(equation.primitive, AddShare) and _is_zero(equation.inputs[2]):
+            self.same[out] = equation.inputs[0]
+            return []
         if isinstance(equation.primitive, Negative):
             self.scaled[out] = equation.inputs[0], None
         elif isinstance(equation.primitive, Multiply):
@@ -94,12 +108,37 @@ class _Sums:
             total = Variable(out.type)
             equations = self._sum(x, total)
             inputs = self.replaced((total,) if factor is None else (total, factor))
+            number, divisor = self.quotients.get(inputs[-1], (0.0, None))
+            if divisor is inputs[0]:
+                self.same[out] = Literal(out.type.dtype.type(number), out.type)
+                self.normalized.add(self.same[out])
+                return equations
             return [*equations, Equation(NEGATIVE if factor is None else MULTIPLY, inputs, (out,))]
         if x in self.known:
             self.same[out] = self.known[x]
             return []
         self.known[x] = out
         return [Equation(Sum(tuple(range(x.type.ndim))), (x,), (out,))]
+
+    def _note_quotient(self, equation: Equation) -> None:
+        """Notes a number divided by a variable, or a multiple of that."""
+        x, y = equation.inputs if len(equation.inputs) == 2 else (None, None)
+        if isinstance(equation.primitive, Divide) and isinstance(x, Literal) and y is not None:
+            self.quotients[equation.outputs[0]] = float(x.value), y
+        elif isinstance(equation.primitive, Multiply) and x in self.quotients and isinstance(y, Literal):
+            number, divisor = self.quotients[x]
+            self.quotients[equation.outputs[0]] = number * float(y.value), divisor
+
+    def _cancels(self, equation: Equation) -> bool:
+        """Whether the operation takes c from the sum of what was divided so that its sum is c."""
+        if not isinstance(equation.primitive, Subtract) or self.normalized.isdisjoint(equation.inputs):
+            return False
+        x, y = equation.inputs
+        return isinstance(x, Literal) and isinstance(y, Literal) and bool(x.value == y.value)
+
+
+def _is_zero(atom: Atom) -> bool:
+    return isinstance(atom, Literal) and atom.value == 0
 
 
 def _is_whole_sum(equation: Equation) -> bool:

@@ -6,6 +6,7 @@ floating-point errors raise, and be left for the careful one when one does, or w
 
     divide[quiet=True] 0.5 a              divide 0.5 a
     masked_multiply c b           =>      multiply c b
+    share (maximum a b) a b               0.5 + 0.5 sign(a - b)
 
 No output differs. Infinity times zero is an error that is raised; NaN can also come from the inputs, and then reaches
 an output, or else the product that would not have let it through stays as it is.
@@ -13,11 +14,14 @@ an output, or else the product that would not have let it through stays as it is
 
 from __future__ import annotations
 
+import numpy as np
+
+from covector.compile.terms import WEAK
 from covector.core.broadcasting import Linear
 from covector.core.families import Elementwise, MaskedMultiply
-from covector.graph.graph import Atom, Equation, Graph, Variable
-from covector.ops.arithmetic import DIVIDE, LOG, MULTIPLY, POWER, Divide, Log, Power
-from covector.ops.comparison import Bound, Extreme, Heaviside, Same, Select, Share, StepFunction
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
+from covector.ops.arithmetic import ADD, DIVIDE, LOG, MULTIPLY, POWER, SUBTRACT, Divide, Log, Power
+from covector.ops.comparison import SIGN, Bound, Extreme, Heaviside, Same, Select, Share, StepFunction
 from covector.ops.contraction import Contract
 from covector.ops.parts import CopySign
 
@@ -27,23 +31,59 @@ STOPS_NAN = (Bound, CopySign, Extreme, Heaviside, Power, Same, Share, StepFuncti
 """Elementwise operations of NaN whose result may be something else, or be that when written for Python's floats."""
 
 
-def is_careful(graph: Graph) -> bool:
-    """Whether the program has anything that a plain one has not."""
-    return any(type(e.primitive) in PLAIN and PLAIN[type(e.primitive)] != e.primitive for e in graph.equations)
+def is_careful(graph: Graph, of_numbers: bool = True) -> bool:
+    """Whether the program has anything that a plain one has not, of arrays or `of_numbers` too."""
+    return any(_takes_care(e) and (of_numbers or e.outputs[0].type.shape) for e in graph.equations)
+
+
+def _takes_care(equation: Equation) -> bool:
+    primitive = equation.primitive
+    if isinstance(primitive, Share):
+        return bool(equation.outputs[0].type.shape)
+    return PLAIN.get(type(primitive), primitive) != primitive
 
 
 def plain(graph: Graph) -> Graph:
     """The graph with plain operations, where errors and the outputs tell if it must not be used."""
     unseen = _unseen(graph)
-    equations = tuple(_plain(equation, unseen) for equation in graph.equations)
-    return Graph(graph.inputs, equations, graph.outputs, graph.constants, graph.structure)
+    makers: dict[Atom, Equation] = {
+        v: e for e in graph.equations if isinstance(e.primitive, Extreme) for v in e.outputs
+    }
+    equations: list[Equation] = []
+    for equation in graph.equations:
+        equations += _plain(equation, unseen, makers)
+    return Graph(graph.inputs, tuple(equations), graph.outputs, graph.constants, graph.structure)
 
 
-def _plain(equation: Equation, unseen: set[Atom]) -> Equation:
+def lets_nan_through(graph: Graph) -> bool:
+    """Whether NaN can reach an output of the plain graph that has none of the careful one's."""
+    return any(isinstance(e.primitive, (MaskedMultiply, Share)) for e in graph.equations)
+
+
+def _plain(equation: Equation, unseen: set[Atom], makers: dict[Atom, Equation]) -> list[Equation]:
+    if isinstance(equation.primitive, Share) and unseen.isdisjoint(equation.outputs):
+        return _share(equation, makers.get(equation.inputs[0])) or [equation]
     primitive = PLAIN.get(type(equation.primitive))
     if primitive is None or (primitive is MULTIPLY and not unseen.isdisjoint(equation.outputs)):
-        return equation
-    return Equation(primitive, equation.inputs, equation.outputs)
+        return [equation]
+    return [Equation(primitive, equation.inputs, equation.outputs)]
+
+
+def _share(equation: Equation, maker: Equation | None) -> list[Equation] | None:
+    """The part of x in max(x, y), (1 + sign(x - y)) / 2; of arrays, for Python's numbers have a form of their own."""
+    (out,), (_, *inputs) = equation.outputs, equation.inputs
+    real = out.type.dtype.kind == "f" and {a.type.dtype for a in inputs} == {out.type.dtype}
+    if maker is None or not out.type.shape or not real:
+        return None
+    larger = isinstance(maker.primitive, Extreme) and maker.primitive.ufunc in (np.maximum, np.fmax)
+    difference = _applied(SUBTRACT, *inputs)
+    sign = _applied(SIGN, *difference.outputs)
+    half = _applied(MULTIPLY, *sign.outputs, Literal(0.5 if larger else -0.5, WEAK))
+    return [difference, sign, half, Equation(ADD, (*half.outputs, Literal(0.5, WEAK)), (out,))]
+
+
+def _applied(primitive: Elementwise, *inputs: Atom) -> Equation:
+    return Equation(primitive, inputs, (Variable(primitive.output_type(*(atom.type for atom in inputs))),))
 
 
 def _unseen(graph: Graph) -> set[Atom]:

@@ -5,9 +5,9 @@ Python floats and the `math` module, twenty times as fast as NumPy on single num
 error, an overflow, a division by zero), or an output is not finite, the NumPy version runs instead, so that results
 and warnings are NumPy's.
 
-*Plain NumPy.* Where derivatives take care of infinite values, and arrays are small, so that this care costs more than
-the arithmetic, the graph is written without it (see `plain`) and runs while floating-point errors raise; if one does,
-the careful version runs instead.
+*Plain NumPy.* Where derivatives take care of infinite values and of ties, which costs as much as the arithmetic, the
+graph is written without it (see `plain`) and runs while floating-point errors raise; if one does, or an output is not
+finite, the careful version runs instead.
 
 *NumPy.* Any other graph is written once, but loops over single numbers are written for Python floats first, in a
 function on arrays. An alternative is written when it is first needed.
@@ -23,19 +23,18 @@ from typing import Any, final
 import numpy as np
 
 from covector.compile.algebra import with_terms_combined
-from covector.compile.emit import Writer, number_text
-from covector.compile.expressions import array_expression
+from covector.compile.emit import Writer
+from covector.compile.expressions import array_expression, number_text
 from covector.compile.guards import Guard, GuardFailedError
 from covector.compile.lowering import LARGE, lowered
 from covector.compile.numbers import NumberWriter
-from covector.compile.plain import is_careful, plain
+from covector.compile.plain import is_careful, lets_nan_through, plain
 from covector.compile.prints import has_prints
 from covector.compile.runtime import HELPERS
 from covector.compile.scalars import is_mathematical, plain_expression
 from covector.compile.storage import OWN_MODULES
 from covector.compile.structured import Structured, expanded, indented
 from covector.compile.unrolling import Entries, Unrolled, unrolled
-from covector.core.families import MaskedMultiply
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Variable
 
@@ -111,7 +110,7 @@ class Program:
         returned = f"return [{', '.join(outputs)}]"
         finite = [writer.operand(a) for a in dict.fromkeys(graph.outputs) if _may_be_infinite(a)]
         checked = [f"if {_finite(finite)}:", f"    {returned}"] if finite else [returned]
-        return self._function(self._name, [*self._attempted([*lines, *checked], "pass"), self._fallback()])
+        return self._function(self._name, [*self._attempted([*lines, *checked]), self._fallback()])
 
     def _with_loops_on_numbers(self, graph: Graph) -> str:
         """The function on NumPy's arrays with loops on Python's floats, where there are any."""
@@ -121,22 +120,24 @@ class Program:
         if not writer.attempted:
             return self._function(self._name, lines)
         self.namespace[f"{self._name}_in_numpy"] = self._alternative
-        return self._function(self._name, [*self._attempted(lines, "pass"), self._fallback()])
+        return self._function(self._name, [*self._attempted(lines), self._fallback()])
 
     def _in_plain_numpy(self, graph: Graph) -> str:
         """The function on NumPy's arrays without care for infinite values."""
         name = f"{self._name}_in_plain_numpy"
-        masked = any(isinstance(e.primitive, MaskedMultiply) for e in graph.equations)
+        unmasked = lets_nan_through(graph)
         graph = lowered(with_terms_combined(plain(graph)), combined=True)
-        writer = Writer(graph, name, self._arguments, plain_expression, namespace=self.namespace)
+        expression = plain_expression if _is_double(graph) else array_expression
+        writer = Writer(graph, name, self._arguments, expression, namespace=self.namespace)
         lines, outputs = writer.lines(), writer.outputs()
         finite = _products({t: a.type for t, a in zip(outputs, graph.outputs, strict=True) if _may_be_infinite(a)})
-        if masked and finite:
+        if unmasked and finite:
             lines += [f"if not {_finite(finite)}:", "    raise FloatingPointError"]
         converted = [_converted(t, a.type) for t, a in zip(outputs, graph.outputs, strict=True)]
         body = self._function(name, [*lines, f"return [{', '.join(converted)}]"])
         call = f"return {name}({', '.join(self._arguments)})"
-        return f"{RAISING}\n{body}\n\n{self._function(self._name, self._attempted([call], self._fallback()))}"
+        outer = self._function(self._name, [*self._attempted([call]), self._fallback()])
+        return f"{RAISING}\n{body}\n\n{outer}"
 
     def _unpacked(self, inputs: Sequence[Entries]) -> tuple[list[str], list[str]]:
         """Statements that take the entries of the arguments and constants, and their names."""
@@ -165,8 +166,8 @@ class Program:
     def _fallback(self) -> str:
         return f"return {self._name}_in_numpy({', '.join(self._arguments)})"
 
-    def _attempted(self, lines: Sequence[str], otherwise: str) -> list[str]:
-        return ["try:", *indented(list(lines)), "except (ArithmeticError, ValueError):", f"    {otherwise}"]
+    def _attempted(self, lines: Sequence[str]) -> list[str]:
+        return ["try:", *indented(list(lines)), "except (ArithmeticError, ValueError):", "    pass"]
 
 
 def emitted(graph: Graph, name: str, arguments: Sequence[str]) -> Program:
@@ -179,13 +180,20 @@ def emitted(graph: Graph, name: str, arguments: Sequence[str]) -> Program:
 
 def _gains(graph: Graph) -> bool:
     """Whether the care for infinite values costs much, and all operations are known to do no more than compute."""
-    pure = _is_small(graph) and all(map(_is_pure, graph.equations))
-    return pure and (is_careful(graph) or any(map(is_mathematical, graph.equations)))
+    small = _is_small(graph)
+    worth = is_careful(graph, of_numbers=small) or (small and any(map(is_mathematical, graph.equations)))
+    return worth and all(map(_is_pure, graph.equations))
 
 
 def _is_small(graph: Graph) -> bool:
     """Whether all arrays are too small to be worked on block by block."""
     return all(a.type.size < LARGE for a in (*graph.inputs, *(v for e in graph.equations for v in e.outputs)))
+
+
+def _is_double(graph: Graph) -> bool:
+    """Whether nothing is of a lower precision, which a Python float in the place of a NumPy number would adapt to."""
+    kinds = {a.type.dtype for e in graph.equations for a in (*e.inputs, *e.outputs)}
+    return all(kind.kind not in "fc" or kind in (np.float64, np.complex128) for kind in kinds)
 
 
 def _is_pure(equation: Equation) -> bool:

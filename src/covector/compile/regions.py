@@ -32,7 +32,7 @@ from covector.ops.contraction import Contract
 from covector.ops.indexing import PutSlice
 from covector.ops.reduction import Extremum
 
-BLOCK = 32_768
+BLOCK = 24_576
 """Entries of a block: a handful of them fit into a processor's second-level cache."""
 
 LINE = 64
@@ -102,7 +102,7 @@ def is_rowwise(equation: Equation) -> bool:
     if type(primitive) in (Select, Cast, ToInteger) or isinstance(primitive, Elementwise):
         return bool(rowwise_inputs(equation)) and array_expression(equation, ["x"] * len(equation.inputs)) is not None
     if isinstance(primitive, Triangle):
-        return len(shape) == 2
+        return len(shape) == 2 and shape[0] != 1
     if isinstance(primitive, (Sum, Extremum)):
         return 0 not in primitive.axes and len(primitive.axes) > 0
     if isinstance(primitive, SumTo):

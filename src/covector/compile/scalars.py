@@ -30,7 +30,7 @@ MATH_BY_UFUNC = {"erf": "erf", "erfc": "erfc"}
 """The functions of `math` for numbers, by operation and by the name of SciPy's ufunc."""
 
 STEPS = {
-    "sign": "{0} / abs({0}) if {0} else 0.0",
+    "sign": "1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 * {0}",
     "floor": "float(math.floor({0}))",
     "ceil": "float(math.ceil({0}))",
     "isnan": "{0} != {0}",
@@ -46,9 +46,9 @@ SCALAR_FORMS: dict[type, str] = {
     arithmetic.Power: "math.pow({0}, {1})", arithmetic.Square: "{0} * {0}", arithmetic.Reciprocal: "1.0 / {0}",
     MaskedMultiply: "{0} * {1} if {0} else 0.0", Select: "{1} if {0} else {2}", parts.Absolute: "abs({0})",
     parts.Fabs: "abs({0})", elementary.Logistic: "1.0 / (1.0 + math.exp({1} - {0}))",
-    Share: "(0.5 if {2} == {0} else 1.0) if {1} == {0} else 0.0 if {2} == {0} else math.nan",
+    Share: "(0.5 if {2} == {0} else 1.0) if {1} == {0} else 0.0 if {2} == {0} else math.sqrt(-1.0)",
 }  # fmt: skip
-"""Functions of Python's floats; infinite and NaN inputs may give NaN where NumPy's do not."""
+"""Functions of Python's floats; they raise, or give NaN, where they are not NumPy's: the part of NaN in a maximum."""
 
 FLOATING = ("math.", "float", "/", ".0")
 """What a form has that is not for integers."""

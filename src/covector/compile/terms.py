@@ -7,7 +7,7 @@ written yet; a term is written when something needs the value, or needs it twice
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
 
@@ -18,7 +18,7 @@ from covector.core.families import Elementwise, broadcast_shape
 from covector.core.primitive import Primitive
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
-from covector.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, SQUARE, SUBTRACT, Add, Multiply, Subtract
+from covector.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, SQUARE, SUBTRACT, Add, Divide, Multiply, Subtract
 from covector.ops.comparison import Select
 from covector.ops.contraction import Contract
 
@@ -69,6 +69,8 @@ class Terms:
         self.values: dict[Atom, Atom] = {}
         self.known: dict[Any, Variable] = {}
         self.definitions: dict[Atom, Equation] = {}
+        self.partners = _partners(graph)
+        self.numerators: defaultdict[Atom, list[Atom]] = defaultdict(list)  # of quotients to come, by denominator
 
     def add(self, equation: Equation) -> None:
         """Makes a term of an equation, or writes it as it is."""
@@ -78,6 +80,8 @@ class Terms:
             self._keep(equation)
             return
         (out,) = equation.outputs
+        if term.over is None and term.under is not None:
+            self.numerators[term.under] += self.partners.get(out, ())
         if self.uses[out] <= 1 or _is_free(term):
             self.terms[out] = term
         elif term.factor < 0:
@@ -229,9 +233,14 @@ class Terms:
         assert y.under is not None
         if y.over is None:
             return Term(1.0, None, x, y.under)
-        if y.over.type.size < out.size and y.under.type.size < out.size:
+        if not self._is_wanted(x, y.under):
             return None
         return Term(1.0, None, self.arithmetic(MULTIPLY, self.arithmetic(DIVIDE, x, y.under), y.over))
+
+    def _is_wanted(self, x: Atom, under: Atom) -> bool:
+        """Whether x / under is computed anyway: else it might underflow where over / under does not."""
+        known = (DIVIDE, _identity(x), _identity(under)) in self.known
+        return known or any(self.values.get(atom, atom) is x for atom in self.numerators[under])
 
     def _plain_product(self, x: Term, y: Term, out: ArrayType) -> Term:
         """x y without denominators; the factor and scale of y go with the smaller one, if that is smaller."""
@@ -257,6 +266,9 @@ class Terms:
         for zero, other in ((x, y), (y, x)):
             if isinstance(zero.over, Literal) and zero.over.value == 0 and shape_of(other) == kind.shape:
                 return other
+        if x[1:] == y[1:] == (None, None, None):
+            number = x.factor + y.factor
+            return Term(number) if is_moderate(number) else None
         if x.over is not None and y.over is not None and _same_shape(x, y, kind):
             if abs(x.factor) == abs(y.factor) and x.scale is y.scale and x.under is y.under:
                 if x.over is y.over:
@@ -285,6 +297,20 @@ class Terms:
 
 
 # --- what is a term -------------------------------------------------------------------------------------
+
+
+def _partners(graph: Graph) -> dict[Atom, list[Atom]]:
+    """By quotient, what it is multiplied with."""
+    found: dict[Atom, list[Atom]] = {}
+    for equation in graph.equations:
+        if isinstance(equation.primitive, Divide):
+            found[equation.outputs[0]] = []
+        elif isinstance(equation.primitive, Multiply):
+            x, y = equation.inputs
+            for quotient, other in ((x, y), (y, x)):
+                if quotient in found:
+                    found[quotient].append(other)
+    return found
 
 
 def _is_real(equation: Equation) -> bool:

@@ -9,7 +9,8 @@
 
 A Python float takes a twentieth of the time that a call of NumPy takes, so arrays of a few entries are quicker one by
 one; and what only moves entries (an index, a reshape, a stack) costs nothing. Zeros that an operation fills in are
-known to be zero: their products are zero whatever the other factor is.
+known to be zero, and so are their products, if the other factor is finite: one that may be infinite or NaN while all
+outputs are finite becomes an output of its own, to be looked at.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from covector.core.primitive import Primitive, as_tuple
 from covector.core.types import Array, ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.ops import axes
-from covector.ops.arithmetic import ADD, MULTIPLY, Add, Divide, Multiply, Negative
+from covector.ops.arithmetic import ADD, MULTIPLY, Add, Multiply, Negative, Subtract
 from covector.ops.comparison import OneLike, Select
 from covector.ops.contraction import Contract
 from covector.ops.indexing import PutSlice, SetSlice, Slice
@@ -51,7 +52,10 @@ Entries = Any
 @final
 @frozen
 class Unrolled:
-    """A graph of numbers; `inputs` and `outputs` are its atoms by the arrays of the given graph, in their shapes."""
+    """A graph of numbers; `inputs` and `outputs` are its atoms by the arrays of the given graph, in their shapes.
+
+    The graph's further outputs are what has to be finite, besides the given ones.
+    """
 
     graph: Graph
     inputs: tuple[Entries, ...]
@@ -67,9 +71,19 @@ def unrolled(graph: Graph) -> Unrolled | None:
         return None
     given = (*graph.inputs, *(variable for variable, _ in graph.constants))
     inputs, outputs = ([unroller.read(atom) for atom in atoms] for atoms in (given, graph.outputs))
-    return Unrolled(
-        Graph(tuple(_atoms(inputs)), tuple(unroller.equations), tuple(_atoms(outputs))), tuple(inputs), tuple(outputs)
-    )
+    equations, results = tuple(unroller.equations), tuple(_atoms(outputs))
+    shown = _shown(equations, results) if unroller.ignored else set()
+    checked = [atom for atom in unroller.ignored if atom not in shown]
+    return Unrolled(Graph(tuple(_atoms(inputs)), equations, (*results, *checked)), tuple(inputs), tuple(outputs))
+
+
+def _shown(equations: Sequence[Equation], outputs: Sequence[Atom]) -> set[Atom]:
+    """The variables that are finite if all outputs are, for they are outputs, or terms and factors of what is."""
+    shown = set(outputs)
+    for equation in reversed(equations):
+        if isinstance(equation.primitive, SHOWING) and not shown.isdisjoint(equation.outputs):
+            shown.update(equation.inputs)
+    return shown
 
 
 def _atoms(arrays: Sequence[Entries]) -> Iterator[Any]:
@@ -105,6 +119,7 @@ class _Unroller:
 
     def __init__(self, graph: Graph) -> None:
         self.equations: list[Equation] = []
+        self.ignored: dict[Atom, None] = {}  # factors of what is zero
         given = (*graph.inputs, *(variable for variable, _ in graph.constants))
         self.numbers: dict[Atom, Atom] = {v: Variable(_kind(v.type)) for v in given if not v.type.shape}
         self.entries: dict[Atom, Entries] = {v: _variables(v.type) for v in given if v.type.shape}
@@ -145,13 +160,19 @@ class _Unroller:
 
     def computed(self, primitive: Primitive, inputs: Sequence[Atom], kind: ArrayType = FLOAT) -> Atom:
         """An operation on numbers."""
-        if type(primitive) in ABSORBING and ZERO in inputs[: ABSORBING[type(primitive)]]:
-            return ZERO
+        if type(primitive) in ABSORBING and ZERO in inputs:
+            return self._zero(primitive, inputs)
         if isinstance(primitive, Add) and ZERO in inputs:
             return inputs[0] if inputs[1] is ZERO else inputs[1]
         out = Variable(kind)
         self.equations.append(Equation(primitive, tuple(inputs), (out,)))
         return out
+
+    def _zero(self, primitive: Primitive, inputs: Sequence[Atom]) -> Atom:
+        """The product with a zero, whose other factor must be finite, unless zero wins."""
+        if not (isinstance(primitive, MaskedMultiply) and inputs[0] == ZERO):
+            self.ignored |= dict.fromkeys(atom for atom in inputs if isinstance(atom, Variable))
+        return ZERO
 
     def total(self, atoms: Sequence[Atom]) -> Atom:
         """The sum of numbers."""
@@ -161,8 +182,11 @@ class _Unroller:
         return self.computed(ADD, (x, y))
 
 
-ABSORBING: dict[type, int] = {Multiply: 2, MaskedMultiply: 2, Negative: 1, Divide: 1}
-"""Of how many leading inputs one zero makes the output zero."""
+ABSORBING = frozenset({Multiply, MaskedMultiply, Negative})
+"""Operations of which one zero makes the output zero."""
+
+SHOWING = (Add, Subtract, Multiply, Negative)
+"""Operations whose output is finite only if all inputs are."""
 
 
 def _kind(kind: ArrayType) -> ArrayType:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 from attrs import field, frozen
 
-from covector.core.primitive import Family, Primitive, instantiate
+from covector.core.primitive import Family, Primitive, instantiate, parametrized
 from covector.core.types import Array, ArrayType, Shape, as_dtype, typeof
 from covector.errors import NonlinearError
 
@@ -67,7 +67,7 @@ SMALL = 4096
 
 
 @final
-@frozen
+@parametrized
 class BroadcastTo(Linear):
     """Repeats along new and unit axes until the shape is `shape`."""
 
@@ -92,7 +92,7 @@ class BroadcastTo(Linear):
 
 
 @final
-@frozen
+@parametrized
 class SumTo(Linear):
     """Sums over the axes along which `shape` would be broadcast to the input's shape."""
 
@@ -124,7 +124,7 @@ class SumTo(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Reshape(Linear):
     """The same entries in C order in another shape."""
 
@@ -145,7 +145,7 @@ class Reshape(Linear):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class Cast(Linear):
     """The entries in another floating-point dtype; from complex to real, their real part."""
 

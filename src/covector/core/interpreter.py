@@ -25,7 +25,7 @@ import numpy as np
 
 from covector.core.protocol import table
 from covector.core.types import Array, ArrayType
-from covector.errors import ArgumentError, LeakedTracerError, NonlinearError, TracerConversionError
+from covector.errors import ArgumentError, DTypeMismatchError, LeakedTracerError, NonlinearError, TracerConversionError
 
 _next_tag = count(1).__next__
 
@@ -259,7 +259,14 @@ class Tracer:
     def __radd__(self, other: Any) -> Any: return table.add(other, self)  # fmt: skip
     def __sub__(self, other: Any) -> Any: return table.subtract(self, other)  # fmt: skip
     def __rsub__(self, other: Any) -> Any: return table.subtract(other, self)  # fmt: skip
-    def __mul__(self, other: Any) -> Any: return table.multiply(self, other)  # fmt: skip
+    def __mul__(self, other: Any) -> Any:
+        try:
+            return table.multiply(self, other)
+        except DTypeMismatchError:
+            if getattr(other, "__array_ufunc__", self) is None:     # such as a norm: NumPy's way to decline
+                return NotImplemented
+            raise
+
     def __rmul__(self, other: Any) -> Any: return table.multiply(other, self)  # fmt: skip
     def __truediv__(self, other: Any) -> Any: return table.divide(self, other)  # fmt: skip
     def __rtruediv__(self, other: Any) -> Any: return table.divide(other, self)  # fmt: skip

@@ -1,8 +1,8 @@
 """A primitive is an operation: its fields are the static parameters, its methods are its rules.
 
-A primitive with parameters is a frozen attrs class. Equality, hashing and printing come from its fields, so
-`Sum((0,)) == Sum((0,))`, which is what caching, common subexpressions and readable graphs need. One without
-parameters needs no decorator: it equals every other of its class, as `Primitive` says.
+A primitive with parameters is `parametrized`: a frozen attrs class. Equality, hashing and printing come from its
+fields, so `Sum((0,)) == Sum((0,))`, which is what caching, common subexpressions and readable graphs need. One
+without parameters needs no decorator: it equals every other of its class.
 
 Inputs and outputs mirror NumPy: a primitive returns an array, or a tuple of arrays where the NumPy function
 does (`np.linalg.svd`, `divmod`). `transpose` mirrors the linear inputs in the same way.
@@ -11,18 +11,20 @@ does (`np.linalg.svd`, `divmod`). `transpose` mirrors the linear inputs in the s
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import IntEnum
 from functools import cache
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeVar, dataclass_transform, final
 
 import numpy as np
-from attrs import fields, has
+from attrs import field, fields, frozen, has
 from attrs.exceptions import FrozenInstanceError
 
 from covector.core.interpreter import Tracer, latest
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.errors import MissingRuleError, NonlinearError
+
+Kind = TypeVar("Kind")
 
 
 class Family(IntEnum):
@@ -52,13 +54,14 @@ class Primitive(metaclass=PrimitiveMeta):
     """Whether the outputs may share the memory of the first input."""
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other)
+        return isinstance(other, Primitive) and type(self) is type(other) and _values(self) == _values(other)
 
     def __hash__(self) -> int:
-        return hash(type(self))
+        return hash((type(self), *_values(self)))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        shown = (f"{f.name}={_shown(f.repr, getattr(self, f.name))}" for f in _fields(type(self)) if f.repr)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __setattr__(self, name: str, value: object) -> None:
         raise FrozenInstanceError
@@ -132,6 +135,29 @@ class Primitive(metaclass=PrimitiveMeta):
         raise MissingRuleError(f"{self.name} has no transpose rule")
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def parametrized(kind: type[Kind]) -> type[Kind]:
+    """The primitive as a frozen class whose fields are its parameters, compared and shown as `Primitive` says.
+
+    `attrs.frozen` alone would write a comparison, a hash and a repr for each class whenever covector is imported.
+    """
+    return frozen(eq=False, repr=False)(kind)
+
+
+@cache
+def _fields(kind: Hashable) -> tuple[Any, ...]:
+    known: Any = kind
+    return tuple(fields(known)) if has(known) else ()
+
+
+def _values(primitive: Primitive) -> tuple[Any, ...]:
+    return tuple([getattr(primitive, field.name) for field in _fields(type(primitive))])
+
+
+def _shown(as_text: Any, value: Any) -> str:
+    return as_text(value) if callable(as_text) else repr(value)
+
+
 @final
 class Deferred:
     """A tangent that a jvp rule leaves to be computed, once, if it is used: `rule(*arguments)`."""
@@ -170,10 +196,7 @@ def instantiate(tangent: Array | None, primal: Array) -> Array:
 
 def parameters(primitive: Primitive) -> dict[str, Any]:
     """The static parameters by name, in the order of the fields."""
-    if not has(type(primitive)):
-        return {}
-    kind: Any = type(primitive)
-    return {field.name: getattr(primitive, field.name) for field in fields(kind)}
+    return {field.name: getattr(primitive, field.name) for field in _fields(type(primitive))}
 
 
 def moved_to_front(x: Array, batched: bool, size: int) -> Array:

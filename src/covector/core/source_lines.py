@@ -24,8 +24,14 @@ ADVICE = {
 """What to write instead of asking for a value that there is not, by what was asked."""
 
 
+SHAPE_DEPENDS = "whose answer's shape depends"
+"""What the questions have in their name that choose entries, such as those of `np.nonzero`."""
+
+
 def instead_of(asked: str) -> str:
     """What to write instead of asking for a value."""
+    if SHAPE_DEPENDS in asked:
+        return "Keep the shape, and select entries with np.where(condition, x, 0), or compute the answer outside."
     return ADVICE.get(asked, "Compute it outside of the transformed function, and pass it as a constant.")
 
 

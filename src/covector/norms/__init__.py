@@ -9,6 +9,7 @@
 
 from covector.norms import thresholds as thresholds  # enters its rules for sums and maxima
 from covector.norms.calculus import reshaped
+from covector.norms.checks import check_norm
 from covector.norms.constructors import (
     from_dual,
     from_facets,
@@ -20,7 +21,6 @@ from covector.norms.constructors import (
 from covector.norms.define import (
     as_norm,
     blockwise,
-    check_norm,
     column_rms,
     define,
     group,

@@ -48,6 +48,9 @@ FEW, MOST_NUMBERS = 64, 2**22
 RELAXATION, EASING = 10.0, 4.0
 """The epsilon of the method, at least, relative to the gap asked for and to the gap reached."""
 
+RADII, TRIES, CORRECTIVE = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 30, 1e-6
+"""Around the best vector: how far, relative to its length, how often, and the epsilon of the combinations there."""
+
 PATIENCE = 20
 """How many new atoms may be of no use before the search ends."""
 
@@ -191,12 +194,11 @@ class Bundle:
         if not np.any(self.atoms):
             self.span()
         coordinates, useless = coordinates_of(self.atoms), 0
-        rest = coordinates.even(self.covector - self.lower * self.atom)      # small if the norm is smooth there
-        self.upper = min(self.upper, self.lower + coordinates.bound(rest))
+        self._bound_by_one_atom(coordinates)
         for _ in range(budget):
             bounds = self.lower, self.upper
-            vector = self._best_of_atoms(coordinates, max(RELAXATION * gap, EASING * self._gap()))
-            if self._gap() <= gap or not np.any(vector):
+            vector = self._best_of_atoms(coordinates, max(RELAXATION * gap, EASING * self.gap()))
+            if self.gap() <= gap or not np.any(vector):
                 return
             self.visit(vector / np.max(np.abs(vector)))
             helped = self.lower > bounds[0] * (1 + gap / 8) or self.upper < bounds[1] * (1 - gap / 8)
@@ -204,7 +206,34 @@ class Bundle:
             if useless > PATIENCE:
                 return
 
-    def _gap(self) -> float:
+    def close(self, gap: float) -> None:
+        """Atoms from nearer and nearer around the best vector, until the bounds are within the gap.
+
+        If v is best, g is a combination of subgradients at v, of which the norm returns one. The others are limits of
+        subgradients at v + t w. The one with the largest <s, w> is asked for, where w is g less the best combination so
+        far: fully corrective conditional gradients on the face of the dual ball that v exposes.
+        """
+        coordinates = coordinates_of(self.atoms)
+        self._bound_by_one_atom(coordinates)
+        for radius in RADII:
+            useless = 0
+            for _ in range(TRIES):
+                before = self.upper - self.lower
+                self._best_of_atoms(coordinates, CORRECTIVE)
+                turn = coordinates.back(coordinates.even(self.covector - self.weights @ self.atoms))
+                if self.gap() <= gap or not np.any(turn):
+                    return
+                useless = useless + 1 if self.upper - self.lower > 0.9 * before else 0
+                if useless > PATIENCE // 4:
+                    break
+                self.visit(self.vector / np.linalg.norm(self.vector) + radius * turn / np.linalg.norm(turn))
+
+    def _bound_by_one_atom(self, coordinates: Coordinates) -> None:
+        rest = coordinates.even(self.covector - self.lower * self.atom)      # small if the norm is smooth there
+        self.upper = min(self.upper, self.lower + coordinates.bound(rest))
+
+    def gap(self) -> float:
+        """How far the bounds are apart, relative to the upper one."""
         return 1.0 - self.lower / self.upper if self.upper < np.inf else 1.0
 
     def _best_of_atoms(self, coordinates: Coordinates, epsilon: float) -> Array:

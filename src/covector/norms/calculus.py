@@ -27,10 +27,11 @@ from attrs import field, frozen
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError, TreeMismatchError
 from covector.norms.layout import ratio, real_leaf, scaled
-from covector.norms.norm import Dual, Norm, Traits
+from covector.norms.matrices import SingularValueNorm
+from covector.norms.norm import DUALS, Norm, Traits
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket
-from covector.norms.vectors import L1, L2, LInf
+from covector.norms.vectors import L2, LInf
 from covector.transforms.vectorize import vmap
 from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, unflatten
 
@@ -235,8 +236,7 @@ class Blockwise(Norm):
 
 def is_largest(norm: Norm) -> bool:
     """Whether this is the largest |entry|."""
-    inner = norm.inner if isinstance(norm, Dual) else None
-    return isinstance(norm, LInf) or isinstance(inner, L1)
+    return isinstance(norm, LInf)
 
 
 def _times_blocks(shares: Array, blocks: Array) -> Array:
@@ -308,6 +308,27 @@ class Reshaped(Norm):
             return unflatten(structure, [np.transpose(np.reshape(y, between), places)])
 
         return np.reshape(moved, self.shape), back
+
+
+# --- De Morgan ------------------------------------------------------------------------------------------------
+
+
+def _dual_product(norm: Product) -> Product:
+    return attrs.evolve(norm, parts=tuple(part.dual for part in norm.parts), outer=norm.outer.dual)
+
+
+def _dual_of_parts(norm: Any) -> Any:
+    return attrs.evolve(norm, inner=norm.inner.dual, outer=norm.outer.dual)
+
+
+def _dual_of_inner(norm: Any) -> Any:
+    return attrs.evolve(norm, inner=norm.inner.dual)
+
+
+DUALS.update({
+    Product: _dual_product, PerLeaf: _dual_of_parts, Blockwise: _dual_of_parts, Reshaped: _dual_of_inner,
+    SingularValueNorm: _dual_of_inner,
+})  # fmt: skip
 
 
 # --- what users call ------------------------------------------------------------------------------------------

@@ -22,17 +22,17 @@ from typing import Any, final
 import numpy as np
 from attrs import evolve, frozen
 
-from covector.core.types import Array, typeof
+from covector.core.types import Array
 from covector.errors import ArgumentError, ConcreteValueError, MissingRuleError
 from covector.norms.calculus import Blockwise, PerLeaf, Product, absolute, product
+from covector.norms.checks import check_norm, gradient_of_norm
 from covector.norms.dualize import dualize
-from covector.norms.layout import magnitude, pairing, ravel
+from covector.norms.layout import pairing
 from covector.norms.matrices import nuclear, rms_to_rms, spectral
 from covector.norms.norm import Norm, Traits
 from covector.norms.registration import registered
 from covector.norms.solve import Bracket, attained
 from covector.norms.vectors import l1, l2, linf, lp, rms
-from covector.transforms.gradient import grad
 from covector.trees import Tree
 
 Function = Callable[[Tree], Any]
@@ -110,15 +110,6 @@ class Defined(Norm):
         return Traits(exact=exact, exact_norm=self.given_norm is not None)
 
 
-def gradient_of_norm(norm: Function, vector: Tree) -> Tree:
-    """The gradient of a norm, the same at every positive multiple of the vector; zero at zero."""
-    flat, restore = ravel(vector)
-    nonzero = np.any(flat != 0)
-    unit = np.where(nonzero, flat / magnitude(flat), 1.0)
-    gradient, _ = ravel(grad(norm)(restore(unit)))
-    return restore(np.where(nonzero, gradient, 0.0))
-
-
 def define(
     norm: Function | None = None,
     dual_norm: Function | None = None,
@@ -165,6 +156,9 @@ NAMES: dict[str, Callable[[], Norm]] = {
     "rms_to_rms": rms_to_rms,
 }  # fmt: skip
 
+MAKERS = (*NAMES.values(), lp)
+"""Functions that might be given where their results are meant."""
+
 
 def as_norm(value: Any, like: Tree = None, search: bool = True) -> Norm:
     """The norm that is meant: a Norm itself, a name, a function that is a norm, or a tree of such for a tree.
@@ -187,6 +181,8 @@ def as_norm(value: Any, like: Tree = None, search: bool = True) -> Norm:
         if value not in NAMES:
             raise ArgumentError(f"there is no norm {value!r}; the names are {', '.join(NAMES)}")
         return NAMES[value]()
+    if any(value is maker for maker in MAKERS):
+        raise ArgumentError(f"norms.{value.__name__} makes a norm, and is not one: write norms.{value.__name__}(...)")
     if callable(value):
         return define(norm=value, like=like, search=search)
     if isinstance(value, (dict, list, tuple)):
@@ -241,7 +237,8 @@ def blockwise(inner: Any, outer: Any = "linf", axes: int | Sequence[int] = -1) -
         array([[0.6, 0.8],
                [0. , 1. ]])
     """
-    return Blockwise(as_norm(inner), absolute(as_norm(outer)), (axes,) if isinstance(axes, int) else tuple(axes))
+    spanned = (int(axes),) if isinstance(axes, (int, np.integer)) else tuple(axes)
+    return Blockwise(as_norm(inner), absolute(as_norm(outer)), spanned)
 
 
 def group(inner: Any = 2, outer: Any = 1, axes: int | Sequence[int] = -1, ties: str = "min_norm") -> Norm:
@@ -270,69 +267,3 @@ def row_rms(outer: Any = "linf") -> Blockwise:
 def column_rms(outer: Any = "linf") -> Blockwise:
     """The largest root mean square of a column, for embeddings with one column for each token."""
     return blockwise(rms(), outer, -2)
-
-
-def check_norm(norm: Function, like: Tree, probes: int = 4, seed: int = 0) -> None:
-    """Raises ArgumentError with the evidence if a function is seen not to be a norm of trees like the example.
-
-    Looks, at random trees, single entries and constants, for a length that is not positive, N(2 v) != 2 N(v),
-    N(-v) != N(v), and N(u + v) > N(u) + N(v).
-
-    Example:
-        >>> check_norm(lambda v: np.sum(v**2), np.zeros(3))
-        Traceback (most recent call last):
-        covector.errors.ArgumentError: not a norm: N(2 v) is ..., but 2 N(v) is ...
-    """
-    flat, restore = ravel(like)
-    if typeof(flat).size == 0:
-        return
-    rng = np.random.default_rng(seed)
-
-    def length(vector: Array) -> float:
-        found = norm(restore(vector))
-        if np.shape(found) != () or np.asarray(found).dtype.kind not in "fiu":
-            raise ArgumentError(f"not a norm: it must be a real number; of {restore(vector)!r} it is {found!r}")
-        return float(found)
-
-    for probe in range(probes):
-        u, v = rng.standard_normal((2, len(flat)))
-        _check_pair(length, restore, *((np.abs(u), np.abs(v)) if probe % 2 else (u, v)))
-    typical = length(rng.standard_normal(len(flat)))
-    for vector in _special(len(flat)):
-        if not length(vector) > 1e-9 * typical * float(np.linalg.norm(vector)) / len(flat):
-            raise _not_positive(length(vector), restore(vector))
-
-
-def _check_pair(length: Callable[[Array], float], restore: Callable[[Array], Tree], u: Array, v: Array) -> None:
-    one, other = length(u), length(v)
-    slack = 1e-6 * (abs(one) + abs(other))
-    if not one > 0:
-        raise _not_positive(one, restore(u))
-    for factor in (2.0, -1.0):
-        found, wanted = length(factor * u), abs(factor) * one
-        if not abs(found - wanted) <= slack:
-            raise ArgumentError(
-                f"not a norm: N({factor:g} v) is {found:.6g}, but {abs(factor):g} N(v) is {wanted:.6g}, for v = "
-                f"{restore(u)!r}"
-            )
-    both = length(u + v)
-    if not both <= one + other + slack:
-        raise ArgumentError(
-            f"not a norm: N(u + v) is {both:.6g}, more than N(u) + N(v) = {one + other:.6g}, for u = {restore(u)!r} "
-            f"and v = {restore(v)!r}; its ball is not convex"
-        )
-
-
-def _special(size: int) -> list[Array]:
-    """Vectors at which seminorms often vanish: single entries, constants, alternating signs, a ramp."""
-    places = np.unique(np.linspace(0, size - 1, min(size, 8)).astype(int))
-    ramp = np.arange(size) - (size - 1) / 2
-    others = [np.ones(size), (-1.0) ** np.arange(size), ramp]
-    return [np.eye(1, size, k=int(i))[0] for i in places] + [x for x in others if np.any(x)]
-
-
-def _not_positive(length: float, vector: Tree) -> ArgumentError:
-    return ArgumentError(
-        f"not a norm: N(v) is {length:.6g} for the vector {vector!r} other than zero. A seminorm becomes a norm by "
-        "adding what it does not see, such as a small multiple of l2, or by norms.quotient"
-    )

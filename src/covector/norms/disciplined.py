@@ -4,6 +4,9 @@ Each value of such a program is an array of norms of disjoint parts of the argum
 has in its place: the array of their dual norms ("gauge"), or of its powers while a root is still to come ("power": for
 the p-th powers of norms, the q-th powers of their duals), or sorted ("sorted": with the weight of each place).
 
+Singular values come sorted too, and what is sorted must be treated alike, or by weights that fall with the values:
+which of them is which depends on the argument. See `covector.norms.alike`.
+
     >>> from covector.ops.axes import Sum
     >>> rule_for(Sum((0,)))(None, [Part(np.array([1.0, 3.0]), "gauge")]).value       # the dual of a sum is a maximum
     np.float64(3.0)
@@ -11,16 +14,17 @@ the p-th powers of norms, the q-th powers of their duals), or sorted ("sorted": 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import numpy as np
 from attrs import evolve, frozen
 
 from covector.core.interpreter import Tracer
-from covector.core.primitive import Primitive
+from covector.core.primitive import Primitive, as_tuple
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError
+from covector.norms.alike import Alike, rearranged_alike, reduced_alike, varies_within
 from covector.norms.layout import root
 from covector.norms.polar import significant
 
@@ -38,7 +42,8 @@ MEANINGS = {
 class Part:
     """The dual of a value of a norm's program: an array, what it is, and the exponent or the weights that go with it.
 
-    For sorted entries, in increasing order, `places` says which of them the value consists of.
+    For sorted entries, in increasing order, `places` says which of them the value consists of. `alike` says which
+    entries have lost their identity by sorting.
     """
 
     value: Array
@@ -46,6 +51,7 @@ class Part:
     exponent: float = 1.0
     weights: Any = None
     places: Any = None
+    alike: Alike | None = None
 
     @property
     def description(self) -> str:
@@ -76,6 +82,11 @@ def refused(equation: Any, reason: str) -> MissingRuleError:
     )
 
 
+def taken_apart(equation: Any) -> MissingRuleError:
+    """The error for an operation that does not treat the singular values of one matrix alike."""
+    return refused(equation, "takes singular values of one matrix apart; they are sorted, and must be treated alike")
+
+
 # --- what operands must be ------------------------------------------------------------------------------------
 
 
@@ -89,13 +100,26 @@ def _only(equation: Any, operands: list[Any]) -> tuple[Part, Any]:
 
 
 def _gauge(equation: Any, part: Any) -> Part:
-    """A norm, or the norm that a power of one comes from."""
+    """A norm, or the norm that a power of one comes from, or all sorted entries if their weights are the same."""
     if isinstance(part, Part) and part.kind == "power":
-        return Part(root(part.value, part.conjugate), "gauge")
+        return evolve(part, value=root(part.value, part.conjugate), kind="gauge", exponent=1.0)
+    if isinstance(part, Part) and part.kind == "sorted":
+        return settled(equation, part)
     if not isinstance(part, Part) or part.kind != "gauge":
         found = part.description if isinstance(part, Part) else "a constant"
         raise refused(equation, f"needs norms, and was given {found}")
     return part
+
+
+def settled(equation: Any, part: Part) -> Part:
+    """Sorted entries as an array of norms that are to be treated alike; one of them alone as a norm."""
+    if np.size(part.places) == 1:
+        found = _ordered_sum(equation, part)
+        return evolve(found, value=np.reshape(found.value, np.shape(part.places)))
+    if np.shape(part.places) != np.shape(part.value) or varies_within(part.weights, part.places * 0):
+        raise refused(equation, "of a part of sorted entries, or of some with other weights, has no dual alone")
+    places = np.ravel(part.places)
+    return Part(np.take(part.value, places) / part.weights, "gauge", alike=Alike.of(np.shape(part.value)))
 
 
 def _powered(part: Part, exponent: float) -> Part:
@@ -130,7 +154,12 @@ def singular_values(equation: Any, operands: list[Any]) -> Part:
     part, _ = _only(equation, operands)
     if part.kind != "linear":
         raise refused(equation, f"needs a linear function of the argument, and was given {part.description}")
-    return Part(significant(np.linalg.svd(part.value, compute_uv=False), typeof(part.value).shape[-2:]), "gauge")
+    values = significant(np.linalg.svd(part.value, compute_uv=False), typeof(part.value).shape[-2:])
+    kind = typeof(values)
+    if kind.ndim == 1 and kind.size:
+        places = np.arange(kind.size)[::-1]
+        return Part(np.flip(values), "sorted", weights=np.ones(kind.size, kind.dtype), places=places)
+    return Part(values, "gauge", alike=Alike.of(kind.shape))
 
 
 def power(equation: Any, operands: list[Any]) -> Part:
@@ -147,7 +176,7 @@ def _raised(equation: Any, part: Part, exponent: float) -> Part:
             raise refused(equation, f"with the exponent {exponent:g} needs abs first")
         part = Part(np.abs(part.value), "gauge")
     total = exponent * part.exponent
-    if abs(total - 1.0) < 1e-12:
+    if abs(total - 1.0) <= 4.0 * float(np.finfo(typeof(part.value).dtype).eps):  # 1 / 3 in single precision, times 3
         return _gauge(equation, part)
     if total < 1:
         raise refused(equation, f"makes the power {total:g} of a norm; below 1 that is not convex")
@@ -195,10 +224,15 @@ def _weighted(equation: Any, part: Part, weights: Any) -> Part:
     if part.kind == "sorted":
         return evolve(part, weights=part.weights * weights)
     _same_shape(equation, part)
-    _positive_weights(equation, weights)
+    _weights_alike(equation, part, _positive_weights(equation, weights))
     if part.kind == "power":
         return evolve(part, value=part.value * weights ** (1.0 - part.conjugate))
     return evolve(_gauge(equation, part), value=part.value / weights)
+
+
+def _weights_alike(equation: Any, part: Part, weights: Any) -> None:
+    if part.alike is not None and varies_within(weights, part.alike.groups):
+        raise refused(equation, "by different weights of singular values has no dual but in a sum for one matrix")
 
 
 def contract(equation: Any, operands: list[Any]) -> Part:
@@ -220,7 +254,9 @@ def contract(equation: Any, operands: list[Any]) -> Part:
     if part.kind == "sorted":
         weighted = evolve(part, weights=part.weights * weights)
     else:
-        weighted = evolve(_gauge(equation, part), value=part.value / _positive_weights(equation, weights))
+        norms = _gauge(equation, part)
+        _weights_alike(equation, norms, _positive_weights(equation, weights))
+        weighted = evolve(norms, value=norms.value / weights)
     return _kept(_summed(equation, weighted, own, primitive.out), primitive, own)
 
 
@@ -242,18 +278,27 @@ def total(equation: Any, operands: list[Any]) -> Part:
 
 
 def _sum_over(equation: Any, part: Part, axes: tuple[int, ...]) -> Part:
-    if part.kind == "power":
-        return evolve(part, value=np.sum(part.value, axis=axes))
     if part.kind == "sorted":
         return _ordered_sum(equation, part)
+    _check_alike(equation, part, axes)
+    if part.kind == "power":
+        return evolve(part, value=np.sum(part.value, axis=axes), alike=None)
     return Part(np.max(_gauge(equation, part).value, axis=axes), "gauge")
+
+
+def _check_alike(equation: Any, part: Part, axes: tuple[int, ...]) -> None:
+    if part.alike is not None and not reduced_alike(part.alike, axes):
+        raise taken_apart(equation)
 
 
 def _ordered_sum(equation: Any, part: Part) -> Part:
     """The dual of the sum of w_i times the i-th largest: the largest ratio of partial sums of both."""
-    weights = np.zeros(len(part.value))
-    weights[part.places] = part.weights
-    if np.any(np.diff(weights) < 0) or weights[0] < 0 or not weights[-1] > 0:
+    count = len(part.value)
+    given = np.full(count, np.size(part.places))
+    given[part.places] = np.reshape(np.arange(np.size(part.places)), np.shape(part.places))
+    entries = np.reshape(part.weights * np.ones(np.shape(part.places), typeof(part.value).dtype), -1)
+    weights: Any = np.take(np.concatenate([entries, np.zeros(1, typeof(entries).dtype)]), given)
+    if not isinstance(weights, Tracer) and (np.any(np.diff(weights) < 0) or weights[0] < 0 or not weights[-1] > 0):
         raise refused(equation, "of sorted entries needs weights that increase with the entries, as for the k largest")
     quotients = np.cumsum(np.flip(part.value)) / np.cumsum(np.flip(weights))
     return Part(np.max(quotients), "gauge")
@@ -264,8 +309,9 @@ def extremum(equation: Any, operands: list[Any]) -> Part:
     if equation.primitive.ufunc not in (np.maximum, np.fmax):
         raise refused(equation, "is a minimum, which is not convex")
     part = _only(equation, operands)[0]
-    sums = Part(np.sum(_gauge(equation, part).value, axis=equation.primitive.axes), "gauge")
-    return _powered(sums, part.exponent)
+    norms = _gauge(equation, part)
+    _check_alike(equation, norms, equation.primitive.axes)
+    return _powered(Part(np.sum(norms.value, axis=equation.primitive.axes), "gauge"), part.exponent)
 
 
 def add(equation: Any, operands: list[Any]) -> Part:
@@ -292,9 +338,11 @@ def _joined(equation: Any, operands: list[Any], operation: Any) -> Part:
             _same_shape(equation, part)
             return part
         raise refused(equation, "of a norm and a constant other than zero is not a norm")
-    left, right = parts
+    left, right = parts = [_gauge(equation, part) if part.kind == "sorted" else part for part in parts]
     for part in parts:
         _same_shape(equation, part)
+        if part.alike is not None:
+            raise taken_apart(equation)
     if left.kind == right.kind == "power" and left.exponent == right.exponent:
         if equation.primitive.name == "maximum":
             sums = Part(_gauge(equation, left).value + _gauge(equation, right).value, "gauge")
@@ -307,14 +355,17 @@ def _joined(equation: Any, operands: list[Any], operation: Any) -> Part:
 
 def rearranged(equation: Any, operands: list[Any]) -> Any:
     """An operation that moves entries without losing or repeating any is its own dual."""
-    parts = [x for x in operands if isinstance(x, Part)]
+    parts = [_gauge(equation, x) if x.kind == "sorted" else x for x in operands if isinstance(x, Part)]
     first, kinds = parts[0], {(part.kind, part.exponent) for part in parts}
     if len(parts) < len(operands) or first.kind not in ("gauge", "power") or len(kinds) > 1:
         raise refused(equation, f"of {', '.join(p.description for p in parts)} and constants has no dual")
     results = equation.primitive(*(p.value for p in parts))
-    if isinstance(results, tuple):
-        return tuple(evolve(first, value=x) for x in results)
-    return evolve(first, value=results)
+    found = as_tuple(results)
+    alike: Sequence[Alike | None] = (None,) * len(found)
+    if any(p.alike is not None for p in parts):
+        alike = rearranged_alike(equation.primitive, [(p.alike, np.shape(p.value)) for p in parts])
+    moved = tuple(evolve(first, value=x, alike=each) for x, each in zip(found, alike, strict=True))
+    return moved if isinstance(results, tuple) else moved[0]
 
 
 def sliced(equation: Any, operands: list[Any]) -> Part:
@@ -323,8 +374,9 @@ def sliced(equation: Any, operands: list[Any]) -> Part:
     if part.kind != "sorted":
         found: Part = rearranged(equation, operands)
         return found
-    numbers = equation.primitive.evaluate(np.arange(len(part.places)))
-    return evolve(part, places=part.places[numbers], weights=(part.weights * np.ones(len(part.places)))[numbers])
+    numbers = equation.primitive.evaluate(np.arange(np.size(part.places)))
+    weights = np.take(part.weights * np.ones(np.size(part.places), typeof(part.value).dtype), numbers)
+    return evolve(part, places=part.places[numbers], weights=weights)
 
 
 def sort(equation: Any, operands: list[Any]) -> Part:
@@ -333,7 +385,7 @@ def sort(equation: Any, operands: list[Any]) -> Part:
     if typeof(part.value).ndim != 1:
         raise refused(equation, "has a dual for vectors only")
     places = np.arange(len(part.value))
-    return Part(np.sort(part.value), "sorted", weights=np.ones(len(places)), places=places)
+    return Part(np.sort(part.value), "sorted", weights=np.ones(len(places), typeof(part.value).dtype), places=places)
 
 
 def guard(equation: Any, operands: list[Any]) -> Part:
@@ -355,7 +407,7 @@ RULES: dict[str, Rule] = {
     "absolute": absolute, "singular_values": singular_values, "power": power, "square": square, "sqrt": square_root,
     "root_of_squares": square_root, "cbrt": cube_root, "multiply": multiply, "divide": divide, "contract": contract,
     "sum": total, "extremum": extremum, "add": add, "maximum": maximum, "fmax": maximum, "hypot": hypot, "sort": sort,
-    "slice": sliced, "select": guard,
+    "slice": sliced, "flip": sliced, "select": guard,
 } | dict.fromkeys(
-    ("reshape", "permute", "flip", "roll", "split", "unstack", "concatenate", "stack"), rearranged
+    ("reshape", "permute", "roll", "split", "unstack", "concatenate", "stack"), rearranged
 )  # fmt: skip

@@ -38,13 +38,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, final
 
+import numpy as np
 from attrs import frozen
 
 from covector.core.primitive import as_tuple
-from covector.core.types import Array, typeof
-from covector.errors import ArgumentError
+from covector.core.types import Array, ArrayType, typeof
+from covector.errors import ArgumentError, ConcreteValueError, TracerConversionError
 from covector.graph.graph import Equation, Graph, Literal, Variable, value_of
-from covector.norms.disciplined import Part, check_shapes, rule_for
+from covector.norms.disciplined import Part, check_shapes, rule_for, settled
 from covector.norms.layout import magnitude, ravel
 from covector.norms.linear_part import dual_linear_part
 from covector.norms.uses import Uses
@@ -90,10 +91,26 @@ class DualProgram:
 
     def __call__(self, covector: Tree) -> Array:
         vector, restore = ravel(covector)
+        if typeof(vector).size == 0:
+            return np.sum(vector)
         unit = magnitude(vector)
         covector = restore(vector / unit)
-        graph = make_graph(self.primal)(map_leaves(lambda x: typeof(x).strong(), covector))
+        graph = self._graph(covector)
         return unit * run_dual(graph, flatten(covector)[0])
+
+
+    def _graph(self, like: Tree) -> Graph:
+        try:
+            return make_graph(self.primal)(map_leaves(_type_of, like))
+        except (ConcreteValueError, TracerConversionError) as error:
+            raise type(error)(
+                "dualize records the program of a norm, so that it cannot branch in Python, and the built-in max does. "
+                f"Write np.maximum(a, b) for max(a, b). {error}"
+            ) from None
+
+
+def _type_of(leaf: Array) -> ArrayType:
+    return typeof(leaf).strong()
 
 
 def run_dual(graph: Graph, covectors: list[Array]) -> Array:
@@ -122,6 +139,8 @@ def _operand(atom: Any, values: dict[Variable, Part], constants: dict[Variable, 
 def _result(graph: Graph, values: dict[Variable, Part]) -> Array:
     (output,) = graph.outputs if len(graph.outputs) == 1 else (None,)
     part = values.get(output) if isinstance(output, Variable) else None
+    if part is not None and part.kind == "sorted":
+        part = settled(graph.equations[-1], part)
     if part is None or output is None or output.type.shape != ():
         raise ArgumentError(f"dualize needs a function whose output is one number, a norm of its argument:\n{graph}")
     if part.kind != "gauge":

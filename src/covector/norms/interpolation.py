@@ -18,6 +18,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from covector.core.interpreter import Tracer
 from covector.errors import ArgumentError
 from covector.norms.calculus import Blockwise
 from covector.norms.maps import Diagonal
@@ -46,10 +47,11 @@ def interpolate(first: Norm, second: Norm, share: Any) -> Norm:
         >>> float(interpolate(nuclear(), spectral(), 0.5).norm(np.diag([3.0, 4.0])).round(12))
         5.0
     """
-    if not 0 <= share <= 1:
-        raise ArgumentError(f"the share must be between 0 and 1; found {share!r}")
-    if share in (0, 1):
-        return second if share else first
+    if not isinstance(share, Tracer):
+        if not 0 <= share <= 1:
+            raise ArgumentError(f"the share must be between 0 and 1; found {share!r}")
+        if share in (0, 1):
+            return second if share else first
     found = _between(first, second, share)
     if found is None:
         raise ArgumentError(
@@ -83,7 +85,7 @@ def _of_vectors(first: Norm, second: Norm, share: Any) -> Norm | None:
         return None
     (p, left), (q, right) = one, two
     inverse = (1.0 - share) / p + share / q
-    norm = lp(1.0 / inverse if inverse > 0 else np.inf)
+    norm = lp(1.0 / inverse if isinstance(inverse, Tracer) or inverse > 0 else np.inf)
     if left is None and right is None:
         return norm
     left, right = (1.0 if left is None else left), (1.0 if right is None else right)

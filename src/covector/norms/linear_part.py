@@ -20,7 +20,7 @@ import numpy as np
 from covector.core.interpreter import Tracer
 from covector.core.primitive import as_tuple
 from covector.core.types import Array, typeof
-from covector.errors import ArgumentError
+from covector.errors import ArgumentError, MissingRuleError
 from covector.graph.graph import Equation, Graph, Variable, run_equations, value_of
 from covector.norms.uses import Uses, partitioned, used_twice
 from covector.transforms.vectorize import vmap
@@ -29,6 +29,9 @@ SELF_DUAL = (
     "reshape", "permute", "flip", "roll", "slice", "split", "unstack", "concatenate", "stack", "negative", "cast"
 )  # fmt: skip
 """Operations that move entries or change signs: each is the inverse of its transpose."""
+
+LARGEST = 5000
+"""The number of entries up to which the matrix of a linear part is made: 200 MB."""
 
 
 def dual_linear_part(graph: Graph, uses: Uses, covectors: list[Array]) -> dict[Variable, Array]:
@@ -133,10 +136,12 @@ def _solved(graph: Graph, equations: list[Equation], uses: Uses, covectors: list
         return np.concatenate([np.reshape(values[v], -1) for v in ends])
 
     rows = sum(v.type.size for v in ends)
+    _check_real_and_small(ends, bounds[-1], equations)
     if rows != bounds[-1]:
         raise _not_square(rows, bounds[-1], equations, uses, graph)
-    transposed = vmap(linear_part)(np.eye(bounds[-1]))
-    offset = linear_part(np.zeros(bounds[-1]))
+    dtype = np.result_type(*(typeof(x).dtype for x in covectors))
+    transposed = vmap(linear_part)(np.eye(bounds[-1], dtype=dtype))
+    offset = linear_part(np.zeros(bounds[-1], dtype))
     if not isinstance(offset, Tracer) and np.any(offset != 0):
         raise ArgumentError("dualize: a constant other than zero is joined to the argument, so that this is not a norm")
     check_rank(transposed, "the linear part " + _names(equations))
@@ -157,11 +162,34 @@ def _ends(equations: list[Equation], uses: Uses, graph: Graph) -> list[Variable]
     return found
 
 
+def _check_real_and_small(ends: list[Variable], columns: int, equations: list[Equation]) -> None:
+    if any(v.type.dtype.kind == "c" for v in ends):
+        raise MissingRuleError(
+            f"dualize: the linear part {_names(equations)} has complex values, of which disciplined norms know nothing"
+        )
+    if columns > LARGEST:
+        raise MissingRuleError(
+            f"dualize: the linear part {_names(equations)} of {columns} numbers is not made of operations that are "
+            f"invertible one by one, and its matrix would be too large (the most is {LARGEST}). Use an invertible map, "
+            "norm @ A, such as norms.Difference() for differences, or norms.define(dual_norm=...)"
+        )
+
+
 def _not_square(rows: int, columns: int, equations: list[Equation], uses: Uses, graph: Graph) -> Exception:
+    if not rows:
+        return ArgumentError(
+            f"dualize: the output is a linear function of the argument, by {_names(equations)}: a norm is the same at "
+            "-v as at v. Take abs or singular values first."
+        )
     if rows < columns:
         return ArgumentError(
             f"dualize: the linear part {_names(equations)} maps {columns} numbers to {rows}: some vectors other than "
             "zero have length zero, this is a seminorm, not a norm. Add what is lost, for example an end value."
+        )
+    if all(len(users) < 2 for v, users in uses.users.items() if v in uses.linear):
+        return MissingRuleError(
+            f"dualize: the linear part {_names(equations)} maps {columns} numbers to {rows}, without inverse. Such a "
+            "norm has no dual in closed form; norms.define(norm=...) finds its directions by optimization."
         )
     twice = next((users for v, users in uses.users.items() if v in uses.linear and len(users) > 1), [])
     return used_twice(twice or equations, graph)

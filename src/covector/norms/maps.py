@@ -23,7 +23,7 @@ from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.layout import real_leaf
 from covector.norms.registration import PARAMETER, registered
-from covector.trees import Tree, flatten, flatten_prefix, map_leaves, unflatten
+from covector.trees import Tree, flatten, flatten_prefix, leaf_path, map_leaves, unflatten
 
 
 class InvertibleMap(ABC):
@@ -102,11 +102,17 @@ class Diagonal(InvertibleMap):
         leaves, structure = flatten(vector)
         leaves = [real_leaf(vector, i, x) for i, x in enumerate(leaves)]
         weights = flatten_prefix(self.weights, vector, "the weights of a norm")
-        results = [operation(x, w) for x, w in zip(leaves, weights, strict=True)]
-        for x, w, result in zip(leaves, weights, results, strict=True):
-            if np.shape(x) != np.shape(result):
-                raise ShapeMismatchError(f"weights of shape {np.shape(w)} do not fit an array of shape {np.shape(x)}")
-        return unflatten(structure, results)
+        for i, (x, w) in enumerate(zip(leaves, weights, strict=True)):
+            if not _fits(np.shape(w), np.shape(x)):
+                path = leaf_path(vector, "argument", i)
+                raise ShapeMismatchError(f"weights of shape {np.shape(w)} do not fit {path}, of shape {np.shape(x)}")
+        return unflatten(structure, [operation(x, w) for x, w in zip(leaves, weights, strict=True)])
+
+
+def _fits(weights: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether NumPy broadcasts an array of weights to a shape."""
+    last = shape[len(shape) - len(weights) :]
+    return len(weights) <= len(shape) and all(w in (1, n) for w, n in zip(weights, last, strict=True))
 
 
 @registered
@@ -130,6 +136,8 @@ class Difference(InvertibleMap):
         return map_leaves(lambda x: np.flip(self._sums(np.flip(x, self.axis)), self.axis), covector)
 
     def _differences(self, x: Array) -> Array:
+        if typeof(x).size == 0:
+            return x
         first = np.zeros_like(np.take(x, [0], axis=self.axis))
         return np.diff(np.concatenate([first, x], axis=self.axis), axis=self.axis)
 
@@ -165,6 +173,8 @@ class SobolevRoot(InvertibleMap):
     def _filtered(self, x: Array, exponent: float) -> Array:
         """The Laplacian of the continued function is diagonal in its Fourier coefficients."""
         shape = typeof(x).shape
+        if not shape or 0 in shape:
+            return x  # no neighbours
         axes = tuple(range(len(shape)))
         continued = reduce(self._continued, axes, x)
         sizes = typeof(continued).shape

@@ -33,7 +33,7 @@ from covector.core.types import Array
 from covector.errors import ArgumentError, MissingRuleError
 from covector.norms.layout import combined, pairing, ratio, scaled, typed_like
 from covector.norms.maps import Diagonal, InvertibleMap, as_map
-from covector.norms.registration import PARAMETER, registered
+from covector.norms.registration import PARAMETER, registered, same, structural_hash
 from covector.norms.solve import Bracket
 from covector.trees import Tree, map_leaves
 
@@ -50,6 +50,9 @@ JOINING: list[Callable[[Norm, Norm, str], Norm | None]] = []
 
 They are entered where the norms are defined: those that know the dual in closed form first, the general one last.
 """
+
+DUALS: dict[type, Callable[[Any], Norm]] = {}
+"""The dual, for norms whose dual is of a class of its own; entered where the norms are defined."""
 
 
 @final
@@ -89,6 +92,8 @@ class Norm(ABC):
     Subclasses state the four methods in closed form; `covector.norms.define` makes a norm of any one of them.
     """
 
+    __array_ufunc__ = None      # so that np.float64(2) * norm is a norm, not an array of objects
+
     fresh: ClassVar[bool] = False
     """Whether maximizers are new arrays, which whoever asked for them may write into."""
 
@@ -112,6 +117,16 @@ class Norm(ABC):
     @abstractmethod
     def traits(self) -> Traits:
         """What is known of this norm."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are made alike of equal parameters. Law: `l1().dual == linf()`.
+
+        Different formulas of one norm, such as `l2()` and `lp(2.0) @ np.eye(3)`, are not equal.
+        """
+        return same(self, other) if isinstance(other, Norm) else NotImplemented
+
+    def __hash__(self) -> int:
+        return structural_hash(self)
 
     def __call__(self, vector: Tree) -> Array:
         """The length of a step."""
@@ -172,8 +187,9 @@ class Norm(ABC):
 
     @property
     def dual(self) -> Norm:
-        """The norm that measures gradients. Law: `N.dual.dual = N`."""
-        return self.inner if isinstance(self, Dual) else Dual(self)
+        """The norm that measures gradients. Law: `N.dual.dual == N`."""
+        found: Norm = DUALS.get(type(self), Dual)(self)
+        return found
 
     def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
         """The point of the ball norm(x) <= radius that is nearest to a vector, in the Euclidean distance.
@@ -216,11 +232,15 @@ class Norm(ABC):
 
     def __rmul__(self, factor: Any) -> Norm:
         """The norm multiplied by a positive number."""
-        return Scaled(self, positive(factor, "the factor of a norm"))
+        return Scaled(self, _positive_number(factor, "the factor of a norm"))
+
+    def __mul__(self, factor: Any) -> Norm:
+        """The same."""
+        return Scaled(self, _positive_number(factor, "the factor of a norm"))
 
     def __truediv__(self, divisor: Any) -> Norm:
         """The norm divided by a positive number."""
-        return Scaled(self, 1.0 / positive(divisor, "the divisor of a norm"))
+        return Scaled(self, 1.0 / _positive_number(divisor, "the divisor of a norm"))
 
     def __add__(self, other: Norm) -> Norm:
         """The sum of two norms. Law: `(N1 + N2).dual = minkowski(N1.dual, N2.dual)`."""
@@ -349,6 +369,13 @@ class Precomposed(Norm):
         return attrs.evolve(self.inner.traits, absolute=absolute, unitarily_invariant=False)
 
 
+def _undone(norm: Dual) -> Norm:
+    return norm.inner
+
+
+DUALS[Dual] = _undone
+
+
 def joined(first: Norm, second: Any, how: str) -> Norm:
     """The "sum", the larger ("max") or the "hypot" of two norms of one variable."""
     if not isinstance(second, Norm):
@@ -368,6 +395,12 @@ def positive(value: Any, what: str) -> Any:
     if numbers.dtype.kind not in "fiu" or not np.all((numbers > 0) & np.isfinite(numbers)):
         raise ArgumentError(f"{what} must be positive and finite; found {value!r}")
     return value
+
+
+def _positive_number(value: Any, what: str) -> Any:
+    if np.ndim(value) != 0:
+        raise ArgumentError(f"{what} is one number; found shape {np.shape(value)}. Weights are norm @ Diagonal(w)")
+    return positive(value, what)
 
 
 def _with_ties(name: str, value: Any, ties: str) -> Any:

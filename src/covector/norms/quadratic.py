@@ -56,16 +56,18 @@ def quadratic(
     if diagonal is not None:
         roots = map_leaves(lambda x: np.sqrt(positive(x, "the diagonal of H")), diagonal)
         return Precomposed(l2(), Diagonal(roots))
-    factor = _factor(matrix) if cholesky is None else cholesky
+    factor = _factor(matrix) if cholesky is None else _checked_factor(cholesky)
     return Precomposed(l2(), Matrix(np.transpose(factor)))
 
 
 def _factor(matrix: Any) -> Array:
     if isinstance(matrix, Tracer):
         return np.linalg.cholesky(matrix)
-    matrix = np.asarray(matrix, dtype=float)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T, atol=0, rtol=1e-8):
+    given = np.asarray(matrix)
+    matrix = given.astype(float)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ArgumentError(f"a quadratic norm needs a symmetric matrix; found one of shape {matrix.shape}")
+    _check_symmetric(matrix, float(np.sqrt(np.finfo(given.dtype if given.dtype.kind == "f" else float).eps)))
     try:
         return np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
@@ -74,6 +76,27 @@ def _factor(matrix: Any) -> Array:
             f"a quadratic norm needs a positive definite matrix; its least eigenvalue is {least:.3g}. Add a multiple "
             "of the identity"
         ) from None
+
+
+def _checked_factor(factor: Any) -> Array:
+    shape = np.shape(factor)
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise ArgumentError(f"a quadratic norm needs a square factor of H; found an array of shape {shape}")
+    if not isinstance(factor, Tracer) and not np.abs(np.linalg.slogdet(factor)[0]) > 0:
+        raise ArgumentError("a quadratic norm needs an invertible factor of H; its determinant is zero or NaN")
+    return factor
+
+
+def _check_symmetric(matrix: Array, tolerance: float) -> None:
+    """Entry by entry, relative to sqrt(H_ii H_jj): a Hessian that is computed is symmetric up to a part of that."""
+    roots = np.sqrt(np.abs(np.diagonal(matrix)))
+    off = ~(np.abs(matrix - matrix.T) <= tolerance * np.outer(roots, roots))
+    if np.any(off):
+        i, j = np.argwhere(off)[0]
+        raise ArgumentError(
+            f"a quadratic norm needs a symmetric, finite matrix with a positive diagonal; found {matrix[i, j]:.6g} at "
+            f"({i}, {j}) and {matrix[j, i]:.6g} at ({j}, {i})"
+        )
 
 
 def sobolev(alpha: Any = 1.0, boundary: str = "neumann") -> Norm:

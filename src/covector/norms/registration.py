@@ -4,6 +4,8 @@
     >>> from covector.norms.vectors import lp
     >>> flatten(2.0 * lp(3))[0]
     [3.0, 2.0]
+
+They are compared by value (see `same`), and hashed by what is not a parameter, which cannot change.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import attrs
+import numpy as np
 import optree
 
+from covector.core.interpreter import Tracer
 from covector.trees import NAMESPACE
 
 T = TypeVar("T")
@@ -38,3 +42,28 @@ def registered(kind: type[T]) -> type[T]:
         kind, flattened, unflattened, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE  # type: ignore[arg-type, unused-ignore]
     )
     return kind
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of one type are equal field by field, arrays with their dtypes, shapes and entries."""
+    if one is other:
+        return True
+    if isinstance(one, (int, float, np.number)) and isinstance(other, (int, float, np.number)):
+        return bool(one == other)
+    if type(one) is not type(other) or isinstance(one, Tracer):
+        return False
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if attrs.has(type(one)):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in attrs.fields(type(one)))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(x, other[key]) for key, x in one.items())
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def structural_hash(value: Any) -> int:
+    """A hash of the type and of what is not a parameter: parameters may be arrays, whose entries may change."""
+    fields = attrs.fields(type(value))
+    return hash((type(value), *(getattr(value, f.name) for f in fields if not f.metadata.get("leaf"))))

@@ -40,6 +40,9 @@ Program = Callable[..., Sequence[Array]]
 GOAL = 1e-9
 """The relative gap at which a solution is good enough."""
 
+WORTH_MORE = 1e-7
+"""The relative gap above which more atoms are looked for."""
+
 SMOOTH = 1e-4
 """How well a subgradient at the maximizer must match the covector, relative to it, for the norm to be smooth there."""
 
@@ -64,7 +67,9 @@ def solve(oracle: Oracle, covector: Array, program: Program | None = None, goal:
     bundle.span()
     if program is not None:
         _newton(bundle, program)
-    bundle.search(goal, len(covector) + 20)
+    bundle.close(goal)
+    if bundle.gap() > WORTH_MORE:
+        bundle.search(goal, len(covector) + 20)
     return bundle
 
 

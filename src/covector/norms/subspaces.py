@@ -56,10 +56,10 @@ class Image(Norm):
         return self.searched_primal(vector)[1]
 
     def dual_norm(self, covector: Tree) -> Array:
-        return self.inner.dual_norm(np.transpose(self.matrix) @ covector)
+        return self.inner.dual_norm(self._above(covector))
 
     def maximizer(self, covector: Tree) -> Tree:
-        return self.matrix @ self.inner.maximizer(np.transpose(self.matrix) @ covector)
+        return self.matrix @ self.inner.maximizer(self._above(covector))
 
     def subgradient(self, vector: Tree) -> Tree:
         return self.searched_primal(vector)[0]
@@ -68,7 +68,14 @@ class Image(Norm):
         return attained(self.dual_norm, self.maximizer, vector)
 
     def dual_bound(self, covector: Tree) -> Array:
-        return self.inner.dual_bound(np.transpose(self.matrix) @ covector)
+        return self.inner.dual_bound(self._above(covector))
+
+    def _above(self, covector: Tree) -> Array:
+        """A^T g, the covector of the space that is mapped from."""
+        if np.shape(covector) != np.shape(self.matrix)[:1]:
+            entries = np.shape(self.matrix)[0]
+            raise ShapeMismatchError(f"the ball is of {entries} entries; the array has shape {np.shape(covector)}")
+        return np.transpose(self.matrix) @ covector
 
     @property
     def traits(self) -> Traits:

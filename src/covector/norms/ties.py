@@ -32,6 +32,8 @@ def signs(x: Array, ties: str) -> Array:
 def shares(x: Array, count: Any, ties: str) -> Array:
     """1 for the `count` largest |entries|, a real number of them; those that tie share the last places."""
     sizes = np.abs(x)
+    if np.size(x) == 0:
+        return sizes
     threshold = entry(descending(x), np.ceil(count).astype(int) - 1)
     above = sizes > threshold
     return np.where(above, 1.0, _shared(sizes == threshold, count - np.sum(above), ties))
@@ -65,7 +67,7 @@ def largest_entries(x: Array, ties: str) -> Array:
         return x
     sizes = np.abs(x)
     share = _shared((sizes == np.max(sizes)) & (sizes > 0), 1.0, ties)
-    return np.where(share > 0, np.sign(x), 0.0) * share
+    return np.where((share > 0) | np.isnan(x), np.sign(x), 0.0) * share
 
 
 def largest(x: Array) -> Array:

@@ -54,6 +54,8 @@ class Uses:
             return len(operands) == sum(isinstance(atom, (Variable, Literal)) for atom in equation.inputs)
         if name == "divide":
             return len(operands) == 1 and equation.inputs[0] is operands[0]
+        if name == "solve":
+            return len(operands) == 1 and equation.inputs[1] is operands[0]
         if name in LINEAR_IN_ONE:
             return len(operands) == 1
         return isinstance(primitive, Linear) and not isinstance(primitive, Select)
@@ -86,9 +88,9 @@ class Uses:
 
     def _is_sorted(self, variable: Variable) -> bool:
         producer = self.producers[variable]
-        if producer.primitive.name == "slice":
+        if producer.primitive.name in ("slice", "flip"):
             return self._is_sorted(values_used(producer)[0])
-        return producer.primitive.name == "sort"
+        return producer.primitive.name in ("sort", "singular_values") and len(producer.outputs[0].type.shape) == 1
 
     def _check_guard(self, equation: Equation) -> None:
         """A `Select` must replace zeros by a constant, or keep what is not zero."""

@@ -24,7 +24,7 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError
 from covector.norms.layout import magnitude, ratio, ravel, root
-from covector.norms.norm import Norm, Traits, tie_policy
+from covector.norms.norm import DUALS, Norm, Traits, tie_policy
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.ties import descending, entry, largest, largest_entries, signs
 from covector.trees import Tree, flatten
@@ -87,6 +87,8 @@ class VectorNorm(Norm):
 
     def _homogeneous(self, function: Callable[[Array], Array], tree: Tree) -> Array:
         vector, _ = ravel(tree)
+        if typeof(vector).size == 0:
+            return np.sum(vector)
         if self._moderate(vector):
             return function(vector)
         unit = magnitude(vector)
@@ -94,6 +96,8 @@ class VectorNorm(Norm):
 
     def _scale_free(self, function: Callable[[Array], Array], tree: Tree) -> Tree:
         vector, restore = ravel(tree)
+        if typeof(vector).size == 0:
+            return restore(vector)
         if self.directions_compare or self._moderate(vector):
             return restore(function(vector))
         return restore(function(vector / magnitude(vector)))
@@ -115,6 +119,9 @@ def moderate(square: Any) -> bool:
 
 SAMPLED = 4096
 """The number of entries from which on a sample of them tells where to begin."""
+
+DENSE = 0.125
+"""The part of the entries from which on it costs less to add zeros for the others than to leave them out."""
 
 # --- l1, l2, linf, lp -----------------------------------------------------------------------------------------
 
@@ -230,6 +237,21 @@ class L2(VectorNorm):
         return Traits(smooth=True, strictly_convex=True, absolute=True, unitarily_invariant=True)
 
 
+def _dual_of_l1(norm: L1) -> LInf:
+    return LInf(norm.ties)
+
+
+def _dual_of_linf(norm: LInf) -> L1:
+    return L1(norm.ties)
+
+
+def _dual_of_l2(norm: L2) -> L2:
+    return norm
+
+
+DUALS.update({L1: _dual_of_l1, LInf: _dual_of_linf, L2: _dual_of_l2})
+
+
 def nearest_in_l1(x: Array, radius: Any) -> Array:
     """The nearest vector whose |entries| sum to at most the radius: all are lowered by as much, but not below zero.
 
@@ -243,8 +265,7 @@ def nearest_in_l1(x: Array, radius: Any) -> Array:
     if not np.sum(sizes) > radius:
         return x.copy()
     cut = level(sizes, radius)
-    clipped = np.clip(x, -cut, cut)
-    return np.subtract(x, clipped, out=clipped)
+    return np.subtract(x, np.clip(x, -cut, cut, out=sizes), out=sizes)
 
 
 def _nearest_in_l1_by_sorting(x: Array, radius: Any) -> Array:
@@ -256,28 +277,38 @@ def _nearest_in_l1_by_sorting(x: Array, radius: Any) -> Array:
 
 
 def level(sizes: Array, total: Any) -> Array:
-    """The t with sum max(sizes - t, 0) = total, for sizes whose sum is more than that.
+    """The t with sum max(sizes - t, 0) = total, for sizes that are not negative and whose sum is more than that.
 
-    Michelot's method: t is as if all entries were above it; those that are not are left out, until all are. Every t is
-    below the last. Of many entries only those above a guess take part, which a sample of them gives; if the t found is
-    above the guess, those left out are below it. Nothing is sorted.
+    Michelot's method, from a guess that a sample of many entries gives. If few are above it, they alone take part: if
+    the t found is above the guess, those left out are below it. Nothing is sorted.
 
     Source: C. Michelot, A finite algorithm for finding the projection of a point onto the canonical simplex (1986).
     """
-    if len(sizes) > SAMPLED:
-        guess = 0.9 * level(sizes[::64].copy(), total / 64)
-        found = _level_of_few(sizes[sizes > guess], total)
-        if found >= guess:
-            return found
-    return _level_of_few(sizes, total)
+    if len(sizes) <= SAMPLED:
+        return _michelot(sizes, total, 0.0)
+    guess = 0.9 * level(sizes[::64].copy(), total / 64)
+    above = sizes > guess
+    if np.count_nonzero(above) > DENSE * len(sizes):
+        return _michelot(sizes, total, guess)
+    found = _michelot(sizes[above], total, 0.0)
+    return found if found >= guess else _michelot(sizes, total, 0.0)
 
 
-def _level_of_few(sizes: Array, total: Any) -> Array:
-    found, count = -np.inf, -1
-    while len(sizes) not in (count, 0):
-        found, count = (np.sum(sizes) - total) / len(sizes), len(sizes)
-        sizes = sizes[sizes > found]
-    return found
+def _michelot(sizes: Array, total: Any, t: Any) -> Array:
+    """t as if the entries above the last t stayed above it, until they do.
+
+    These are Newton's steps for a convex function: whatever the first t is, all others are not above the right one.
+    """
+    excess = np.empty_like(sizes)
+
+    def improved(t: Any) -> Any:
+        np.maximum(np.subtract(sizes, t, out=excess), 0.0, out=excess)
+        return t + (np.sum(excess) - total) / max(np.count_nonzero(sizes > t), 1)
+
+    t, count = improved(t), len(sizes) + 1
+    while 0 < (above := int(np.count_nonzero(sizes > t))) < count:
+        t, count = improved(t), above
+    return t
 
 
 @registered
@@ -399,7 +430,7 @@ def lp(p: Any) -> Norm:
     """
     if isinstance(p, Tracer):
         return Lp(p)
-    if not p >= 1:
+    if not isinstance(p, (int, float, np.number)) or not p >= 1:
         raise ArgumentError(f"lp needs an exponent of at least 1; found {p!r}, for which it is not a norm")
     special: dict[float, Norm] = {1.0: L1(), 2.0: L2(), np.inf: LInf()}
     return special.get(float(p)) or Lp(float(p))

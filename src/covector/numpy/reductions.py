@@ -37,7 +37,9 @@ def axes_of(x: Array, axis: Any) -> tuple[int, ...]:
     ndim = typeof(x).ndim
     if type(axis) is int and -ndim <= axis < ndim:
         return (axis % ndim,)
-    return tuple(range(ndim)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, ndim)))
+    if axis is None or (ndim == 0 and axis in (0, -1)):  # NumPy reduces a number along what would be its axis
+        return tuple(range(ndim))
+    return tuple(sorted(normalize_axis_tuple(axis, ndim)))
 
 
 def merged(x: Array, axes: tuple[int, ...]) -> Array:

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import field, frozen
+from attrs import field
 
 from covector.core.broadcasting import Linear
-from covector.core.primitive import Primitive, moved_to_front
+from covector.core.primitive import Primitive, moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.comparison import EQUAL, SELECT, cast
 from covector.ops.elementary import LOGISTIC
@@ -32,7 +32,7 @@ FEW = 16
 
 
 @final
-@frozen
+@parametrized
 class CumulativeSum(Linear):
     """The sum of the entries so far along an axis, from its end if `reverse`."""
 
@@ -56,7 +56,7 @@ class CumulativeSum(Linear):
 
 
 @final
-@frozen
+@parametrized
 class CumulativeProduct(Primitive):
     """The product of the entries so far along an axis, from its end if `reverse`."""
 
@@ -82,7 +82,7 @@ class CumulativeProduct(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class CumulativeExtremum(Primitive):
     """The largest or smallest entry so far along an axis; shared equally by those that attained it so far."""
 
@@ -111,7 +111,7 @@ class CumulativeExtremum(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class CumulativeLogSumExp(Primitive):
     """log sum exp of the entries so far along an axis: out_k = log(exp out_(k-1) + exp x_k)."""
 
@@ -143,7 +143,7 @@ class CumulativeLogSumExp(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class Shift(Linear):
     """Every entry moved on by one along an axis, a zero in front; back, with a zero at the end, if `reverse`."""
 
@@ -171,7 +171,7 @@ class Shift(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Recurrence(Primitive):
     """y_k = a_k y_(k-1) + b_k along an axis from y_(-1) = 0, or y_k = a_k y_(k+1) + b_k if `reverse`; linear in b."""
 

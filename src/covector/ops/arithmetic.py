@@ -10,9 +10,9 @@ import operator
 from typing import final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.families import Binary, Unary
+from covector.core.primitive import parametrized
 from covector.core.types import Array
 from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT
 
@@ -89,7 +89,7 @@ class Positive(Unary):
 
 
 @final
-@frozen
+@parametrized
 class Divide(Binary):
     """x / y; `quiet` for a partial derivative, which may be infinite without a warning."""
 
@@ -114,7 +114,7 @@ class Divide(Binary):
 
 
 @final
-@frozen
+@parametrized
 class Power(Binary):
     """x ** y; d/dx = y x^(y-1), d/dy = x^y ln x, which is 0 at x = 0 for y > 0."""
 
@@ -156,7 +156,7 @@ def _python_power(x: float, y: float) -> float:
 
 
 @final
-@frozen
+@parametrized
 class Log(Unary):
     """ln x; `quiet` for a partial derivative, which may be infinite without a warning."""
 

@@ -16,11 +16,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import BroadcastTo, Linear, Reshape, reduce
 from covector.core.families import SCALARS
-from covector.core.primitive import as_tuple, moved_to_front
+from covector.core.primitive import as_tuple, moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, Shape, typeof
 from covector.ops.counts import reduced
 
@@ -28,7 +27,7 @@ from covector.ops.counts import reduced
 
 
 @final
-@frozen
+@parametrized
 class Permute(Linear):
     """Axis i of the output is axis axes[i] of the input."""
 
@@ -49,7 +48,7 @@ class Permute(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Sum(Linear):
     """The sum over the given axes, which are dropped; booleans and small integers become default integers."""
 
@@ -82,7 +81,7 @@ def _summed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @final
-@frozen
+@parametrized
 class Flip(Linear):
     """The entries in reverse order along the given axes; its own transpose."""
 
@@ -103,7 +102,7 @@ class Flip(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Roll(Linear):
     """The entries moved on by shifts[i] places along axes[i], those pushed over the end put at the start."""
 
@@ -124,7 +123,7 @@ class Roll(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Triangle(Linear):
     """The lower (or upper) triangle of the last two axes, zeros elsewhere; its own transpose."""
 
@@ -145,7 +144,7 @@ class Triangle(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Diagonal(Linear):
     """The entries x[..., i, i + offset] of the last two axes."""
 
@@ -167,7 +166,7 @@ class Diagonal(Linear):
 
 
 @final
-@frozen
+@parametrized
 class FromDiagonal(Linear):
     """Matrices of the given shape with the last axis as their diagonal, zeros elsewhere."""
 
@@ -207,7 +206,7 @@ def zeros_of(x: Array, shape: Shape) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class Concatenate(Linear):
     """The inputs one after the other along an axis."""
 
@@ -231,7 +230,7 @@ class Concatenate(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Split(Linear):
     """Consecutive parts of the given sizes along an axis."""
 
@@ -262,7 +261,7 @@ class Split(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Stack(Linear):
     """The inputs, of one shape, side by side along a new axis."""
 
@@ -286,7 +285,7 @@ class Stack(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Unstack(Linear):
     """The slices along an axis, of which there is at least one."""
 

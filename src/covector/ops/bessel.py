@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from typing import Any, final
 
-from attrs import field, frozen
+from attrs import field
 from scipy import special
 
 from covector.core.families import Binary, Nary, Unary
+from covector.core.primitive import parametrized
 from covector.core.types import Array, typeof
 from covector.errors import MissingRuleError
 from covector.ops.comparison import SIGN
@@ -29,7 +30,7 @@ def _name_of(ufunc: Any) -> str:
 
 
 @final
-@frozen
+@parametrized
 class Bessel(Binary):
     """A Bessel function of order x at y, with C_x' = before C_(x-1) + after C_(x+1) + growth C_x.
 
@@ -62,7 +63,7 @@ class Bessel(Binary):
 
 
 @final
-@frozen
+@parametrized
 class BesselOfOrder(Unary):
     """A Bessel function of order 0 or 1 that has a name of its own, such as `j0`."""
 

@@ -19,12 +19,12 @@ from attrs import field, frozen
 
 from covector.core.broadcasting import Cast, aligned, reduce
 from covector.core.families import Binary, Linear, LocallyConstant
-from covector.core.primitive import Primitive, map_outputs
+from covector.core.primitive import Primitive, map_outputs, parametrized
 from covector.core.types import Array, ArrayType, as_dtype, typeof
 
 
 @final
-@frozen
+@parametrized
 class StepFunction(LocallyConstant):
     """A NumPy ufunc that is constant on pieces, named by its ufunc: `np.floor`, `np.greater`, ..."""
 
@@ -68,7 +68,7 @@ class PiecewiseConstant(Primitive):
 
 
 @final
-@frozen
+@frozen(eq=False, repr=False)
 class ToInteger(PiecewiseConstant):
     """The entries cast to an integer or boolean dtype."""
 
@@ -85,7 +85,7 @@ class ToInteger(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class Round(LocallyConstant):
     """The entries rounded to a number of decimals, halves to even."""
 
@@ -160,7 +160,7 @@ SAME, SHARE = Same(), Share()
 
 
 @final
-@frozen
+@parametrized
 class Extreme(Binary):
     """The larger or the smaller of x and y: `np.maximum`, `np.minimum`, and `np.fmax`, `np.fmin`, which ignore NaN."""
 
@@ -185,7 +185,7 @@ MAXIMUM, MINIMUM, FMAX, FMIN = Extreme(np.maximum), Extreme(np.minimum), Extreme
 
 
 @final
-@frozen
+@parametrized
 class Bound(Binary):
     """The value x, or the bound where x lies beyond it; all of the derivative is x's where they are equal."""
 

@@ -21,10 +21,10 @@ from functools import lru_cache, partial
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape
 from covector.core.families import Bilinear
+from covector.core.primitive import parametrized
 from covector.core.types import Array, ArrayType, Shape, typeof
 from covector.errors import ShapeMismatchError
 from covector.ops.axes import Permute, Sum
@@ -34,7 +34,7 @@ Labels = tuple[int, ...]
 
 
 @final
-@frozen
+@parametrized
 class Contract(Bilinear):
     """out[o] = sum of left[l] right[r] over the labels not in `out`; no label twice in one operand.
 

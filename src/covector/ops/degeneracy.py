@@ -25,10 +25,9 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Linear, aligned
-from covector.core.primitive import moved_to_front
+from covector.core.primitive import moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import DegenerateWarning
 from covector.ops.arithmetic import RATIO
@@ -63,7 +62,7 @@ MESSAGES = {
 
 
 @final
-@frozen
+@parametrized
 class Degenerate(Linear):
     """The identity, which warns if what passes depends on vectors that the matrix does not determine.
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Cast
+from covector.core.primitive import parametrized
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.ops.comparison import EQUAL, PiecewiseConstant
 from covector.ops.linalg_decompositions import ALL, Decomposition
@@ -66,7 +66,7 @@ def _rows_in_order(x: Array, p: Array) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class PivotsOfPermutation(PiecewiseConstant):
     """The first `count` exchanges of rows that order them by p: row i is exchanged with row pivots[i] >= i."""
 

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from typing import Any, Literal, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Cast, Linear
+from covector.core.primitive import parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.counts import fourier
 from covector.ops.indexing import WHOLE, PutSlice, Slice
@@ -32,7 +32,7 @@ REVERSED: dict[Normalization, Normalization] = {"backward": "forward", "forward"
 
 
 @final
-@frozen
+@parametrized
 class FourierTransform(Linear):
     """y[k] = sum of x[j] exp(-2 pi i j k / n) along the axes (with +i for the inverse), scaled as `norm` says."""
 
@@ -59,7 +59,7 @@ class FourierTransform(Linear):
 
 
 @final
-@frozen
+@parametrized
 class RealFourierTransform(Linear):
     """The non-negative frequencies 0, ..., n // 2 of the transform of a real array along an axis."""
 
@@ -89,7 +89,7 @@ class RealFourierTransform(Linear):
 
 
 @final
-@frozen
+@parametrized
 class InverseRealFourierTransform(Linear):
     """The real array of length n along an axis of which these are the non-negative frequencies."""
 

@@ -25,10 +25,10 @@ from math import comb
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 from scipy import special
 
 from covector.core.families import Binary, Nary
+from covector.core.primitive import parametrized
 from covector.core.types import Array
 from covector.ops.arithmetic import QUIET_LOG, RATIO
 from covector.ops.elementary import EXP
@@ -61,7 +61,7 @@ def bell_polynomial(orders: tuple[int, int], cumulant: Cumulant) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class IncompleteGamma(Binary):
     """P(x, y), or Q(x, y) if `upper`, with the shape x; or its derivative of an order in x."""
 
@@ -90,7 +90,7 @@ class IncompleteGamma(Binary):
 
 
 @final
-@frozen
+@parametrized
 class IncompleteGammaInverse(Binary):
     """The y at which P(x, y), or Q(x, y) if `upper`, has a given value."""
 
@@ -149,7 +149,7 @@ def _gamma_tail(order: int, a: Array, x: Array, sign: float) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class IncompleteBeta(Nary):
     """I_x(a, b), or its complement if `upper`; or its derivative of orders in a and in b."""
 
@@ -184,7 +184,7 @@ class IncompleteBeta(Nary):
 
 
 @final
-@frozen
+@parametrized
 class IncompleteBetaInverse(Nary):
     """The x at which I_x(a, b), or its complement if `upper`, has a given value."""
 

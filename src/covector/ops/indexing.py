@@ -25,10 +25,10 @@ from math import prod
 from typing import Any, final
 
 import numpy as np
-from attrs import field, frozen
+from attrs import field
 
 from covector.core.broadcasting import Linear, Reshape, aligned
-from covector.core.primitive import Primitive, moved_to_front
+from covector.core.primitive import Primitive, moved_to_front, parametrized
 from covector.core.types import PYTHON_DTYPES, Array, ArrayType, Shape, typeof, zeros
 from covector.ops.axes import Permute, zeros_of
 from covector.ops.comparison import SELECT
@@ -70,7 +70,7 @@ def sliced_shape(shape: Shape, key: Key) -> Shape:
 
 
 @final
-@frozen
+@parametrized
 class Slice(Linear):
     """x[key] for a basic index."""
 
@@ -99,7 +99,7 @@ class Slice(Linear):
 
 
 @final
-@frozen
+@parametrized
 class PutSlice(Linear):
     """Zeros of the given shape with y[key] = x; the transpose of `Slice`."""
 
@@ -123,7 +123,7 @@ class PutSlice(Linear):
 
 
 @final
-@frozen
+@parametrized
 class SetSlice(Linear):
     """x with x[key] = value, for a value of the shape and dtype of x[key]; linear in both."""
 
@@ -155,7 +155,7 @@ class SetSlice(Linear):
 
 
 @final
-@frozen
+@parametrized
 class Gather(Linear):
     """x[:, ..., i, j, ...], where integer arrays i, j, ... follow `start` whole axes.
 
@@ -206,7 +206,7 @@ class Gather(Linear):
 
 
 @final
-@frozen
+@parametrized
 class ScatterAdd(Linear):
     """Zeros of the given shape, to which x is added at [:, ..., i, j, ...]; the transpose of `Gather`."""
 
@@ -252,7 +252,7 @@ class ScatterAdd(Linear):
 
 
 @final
-@frozen
+@parametrized
 class SetEntries(Linear):
     """x with x[positions] = values, where all three have one axis; linear in x and values.
 
@@ -293,7 +293,7 @@ class SetEntries(Linear):
 
 
 @final
-@frozen
+@parametrized
 class LastWrite(Primitive):
     """Whether each of the positions is the last of its kind, so that the value written there stays."""
 

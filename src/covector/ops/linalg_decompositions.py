@@ -20,10 +20,9 @@ from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Cast
-from covector.core.primitive import Deferred, Primitive
+from covector.core.primitive import Deferred, Primitive, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.axes import Concatenate, Sum
 from covector.ops.comparison import PiecewiseConstant
@@ -103,7 +102,7 @@ def _half(n: int, dtype: np.dtype[Any]) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class HermitianEigen(Decomposition):
     """Ascending eigenvalues w and orthonormal eigenvectors V, A V = V diag(w), from the lower or upper triangle."""
 
@@ -136,7 +135,7 @@ def _vectors_change(w: Array, v: Array, change: Array, situation: str) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class HermitianEigenvalues(Decomposition):
     """Ascending eigenvalues of a Hermitian matrix, read from its lower or upper triangle."""
 
@@ -269,7 +268,7 @@ def _column_products(x: Array, y: Array) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class SingularValueDecomposition(Decomposition):
     """Orthonormal U, descending s and orthonormal V^H with A = U diag(s) V^H; U and V square if `full`."""
 
@@ -386,7 +385,7 @@ class SingularValues(Decomposition):
 
 
 @final
-@frozen
+@parametrized
 class QR(Decomposition):
     """Orthonormal Q and upper triangular R with A = Q R; Q square if `complete`, else of min(m, n) columns."""
 

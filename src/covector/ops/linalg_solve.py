@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Reshape, reduce
-from covector.core.primitive import Primitive
+from covector.core.primitive import Primitive, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import NonlinearError
 from covector.ops.axes import Flip
@@ -115,7 +114,7 @@ class Solve(LinearSolve):
 
 
 @final
-@frozen
+@parametrized
 class TriangularSolve(LinearSolve):
     """A^-1 B for the lower or upper triangle A of a matrix, with ones on its diagonal if it is `unit`."""
 
@@ -148,7 +147,7 @@ class TriangularSolve(LinearSolve):
 
 
 @final
-@frozen
+@parametrized
 class BandedSolve(LinearSolve):
     """A^-1 B for A with `lower` diagonals below and `upper` above the main one: A[i, j] = a[upper + i - j, j]."""
 
@@ -237,7 +236,7 @@ class Inverse(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class PseudoInverse(Primitive):
     """The Moore-Penrose inverse, with singular values of at most `rtol` times the largest as zeros."""
 

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import field, frozen
+from attrs import field
 
 from covector.core.broadcasting import Reshape
-from covector.core.primitive import Primitive
+from covector.core.primitive import Primitive, parametrized
 from covector.core.types import Array, ArrayType, Shape, typeof
 from covector.ops.accumulation import CumulativeProduct, Recurrence, Shift, exclusive
 from covector.ops.axes import Sum
@@ -30,7 +30,7 @@ from covector.ops.parts import real_dtype
 
 
 @final
-@frozen
+@parametrized
 class Extremum(Primitive):
     """The largest or smallest entry over the given axes, by `np.maximum`, `np.minimum`, `np.fmax` or `np.fmin`."""
 
@@ -60,7 +60,7 @@ class Extremum(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class TieShare(PiecewiseConstant):
     """The part of each entry in an extreme that the marked entries attain: 1 / n for each of n, 0 for the others."""
 
@@ -85,7 +85,7 @@ class TieShare(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class Product(Primitive):
     """The product of the entries along an axis."""
 
@@ -111,7 +111,7 @@ class Product(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class ProductOfOthers(Primitive):
     """For each entry the product of the others along an axis: of those before it and those after it."""
 
@@ -159,7 +159,7 @@ class ProductOfOthers(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class Variance(Primitive):
     """The sum of squared deviations from the mean over the given axes, divided by the count less ddof; of real x.
 
@@ -196,7 +196,7 @@ class Variance(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class LogSumExp(Primitive):
     """log sum exp x over the given axes without overflow; its derivative is the softmax."""
 
@@ -227,7 +227,7 @@ class LogSumExp(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class Softmax(Primitive):
     """exp x / sum exp x over the given axes; infinite entries share equally, as equal ones do."""
 
@@ -262,7 +262,7 @@ class Softmax(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class ArgExtremum(PiecewiseConstant):
     """Where the extreme along an axis is: `np.argmax`, `np.argmin`, `np.nanargmax`, `np.nanargmin`."""
 
@@ -284,7 +284,7 @@ class ArgExtremum(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class Truth(PiecewiseConstant):
     """Whether all or any entries over the given axes are true: `np.logical_and`, `np.logical_or`, `np.logical_xor`."""
 

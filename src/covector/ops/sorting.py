@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.broadcasting import Linear
-from covector.core.primitive import Primitive, moved_to_front
+from covector.core.primitive import Primitive, moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.comparison import PiecewiseConstant
 from covector.ops.counts import sorting
@@ -26,7 +25,7 @@ from covector.ops.counts import sorting
 
 
 @final
-@frozen
+@parametrized
 class Sort(Primitive):
     """The entries along an axis in increasing order, NaN last."""
 
@@ -54,7 +53,7 @@ class Sort(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class Partition(Primitive):
     """The entries along an axis with those at the places `kth` where a sort puts them, smaller ones before them.
 
@@ -87,7 +86,7 @@ class Partition(Primitive):
 
 
 @final
-@frozen
+@parametrized
 class Rearrange(Linear):
     """The entries of x along an axis at `order`, which is a permutation along it; its transpose is the inverse."""
 
@@ -107,7 +106,7 @@ class Rearrange(Linear):
 
 
 @final
-@frozen
+@parametrized
 class TieMean(Linear):
     """x with each entry replaced by the mean over its run along an axis; a run begins at each start. Symmetric."""
 
@@ -141,7 +140,7 @@ class TieMean(Linear):
 
 
 @final
-@frozen
+@parametrized
 class RunStarts(PiecewiseConstant):
     """Whether an entry differs from the one before it along an axis, as the first one does."""
 
@@ -162,7 +161,7 @@ class RunStarts(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class ArgSort(PiecewiseConstant):
     """The indices that sort along an axis; equal entries keep their order."""
 
@@ -182,7 +181,7 @@ class ArgSort(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class ArgPartition(PiecewiseConstant):
     """The indices that partition along an axis."""
 
@@ -200,7 +199,7 @@ class ArgPartition(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class LexSort(PiecewiseConstant):
     """The indices that sort by several keys, stacked along the first axis, the last of which decides first."""
 
@@ -220,7 +219,7 @@ class LexSort(PiecewiseConstant):
 
 
 @final
-@frozen
+@parametrized
 class SearchSorted(PiecewiseConstant):
     """Where each value belongs in a sorted vector: how many of its entries are smaller (or equal, on the right)."""
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any, final
 
-from attrs import frozen
 from scipy import special
 
 from covector.core.families import Binary, Unary
+from covector.core.primitive import parametrized
 from covector.core.types import Array
 from covector.ops.arithmetic import QUIET_LOG, RATIO
 from covector.ops.comparison import GREATER, MAXIMUM, SELECT
@@ -353,7 +353,7 @@ class CosineIntegral(Unary):
 
 
 @final
-@frozen
+@parametrized
 class FresnelIntegral(Unary):
     """An output of `fresnel`: the integral from 0 to x of the sine, or the cosine, of pi t^2 / 2."""
 

@@ -14,14 +14,14 @@ from functools import cache
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
 
 from covector.core.families import Unary
+from covector.core.primitive import parametrized
 from covector.core.types import Array
 
 
 @final
-@frozen
+@parametrized
 class Sinc(Unary):
     """The derivative of the given order of sin(u) / u at u = pi x, times pi^order; `np.sinc` for order 0.
 
@@ -63,7 +63,7 @@ def _sinc_series(u: Array, order: int) -> Array:
 
 
 @final
-@frozen
+@parametrized
 class ModifiedBessel(Unary):
     """The modified Bessel function of the first kind of an integer order, `np.i0` for order 0, without SciPy.
 

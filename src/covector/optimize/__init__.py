@@ -26,7 +26,7 @@ from covector.optimize.named import (
     sobolev_descent,
     top_k_sign,
 )
-from covector.optimize.norm_rules import DescentState, second_moments, squares, varying
+from covector.optimize.norm_rules import second_moments, squares, varying
 from covector.optimize.preconditioned import (
     adagrad,
     adam,
@@ -37,6 +37,7 @@ from covector.optimize.preconditioned import (
     shampoo,
 )
 from covector.optimize.result import MinimizeResult, Record
+from covector.optimize.state import DescentState
 from covector.optimize.steepest_descent import Optimizer, SteepestDescent, steepest_descent
 from covector.optimize.steps import (
     constant,

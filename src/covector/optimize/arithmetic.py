@@ -93,33 +93,48 @@ def _finite(leaf: Any) -> bool:
 def as_arrays(tree: Tree, name: str) -> Tree:
     """The tree with its leaves as NumPy arrays or numbers: those of JAX, PyTorch or autograd are converted.
 
-    Raises NotDifferentiableError, with the path of the leaf, for what cannot be.
+    Raises NotDifferentiableError, with the path of the leaf, for what cannot be, and for what is not real.
     """
     leaves, structure = flatten(tree)
-    if all(isinstance(x, (Tracer, np.ndarray, np.generic)) for x in leaves):
-        return tree
     return unflatten(structure, [_as_array(tree, name, i, x) for i, x in enumerate(leaves)])
 
 
 def _as_array(tree: Tree, name: str, index: int, leaf: Any) -> Any:
-    if isinstance(leaf, (Tracer, np.ndarray, np.generic)):
-        return leaf
+    plain = isinstance(leaf, (Tracer, np.ndarray, np.generic))
     try:
-        array = np.asarray(leaf)
+        array = leaf if plain else np.asarray(leaf)
     except (RuntimeError, TypeError, ValueError) as error:  # a tensor on a device, or one that requires a gradient
         raise NotDifferentiableError(
             f"{leaf_path(tree, name, index)} is a {type(leaf).__name__} that NumPy cannot read: {error}. Give an array "
             "in the memory of the host, such as tensor.detach().cpu().numpy()"
         ) from error
-    if array.dtype.kind not in "fiub":
+    kind = array.dtype.kind
+    if kind not in "fiub":
+        advice = "; descend on a pair of its real and its imaginary part" if kind == "c" else ""
+        found = "an array" if plain else f"a {type(leaf).__name__}"
         raise NotDifferentiableError(
-            f"{leaf_path(tree, name, index)} is a {type(leaf).__name__} of dtype {array.dtype}; expected real numbers"
+            f"{leaf_path(tree, name, index)} is {found} of dtype {array.dtype}; expected real numbers{advice}"
         )
-    return array if array.ndim else array[()]
+    return array if plain or array.ndim else array[()]
 
 
-def check_alike(gradient: Tree, params: Tree) -> None:
-    """Raises TreeMismatchError or ShapeMismatchError, with the path, unless a gradient fits its parameters."""
+def floating(tree: Tree, name: str) -> Tree:
+    """The tree, if its leaves are floating-point numbers; else NotDifferentiableError, with the path of the leaf."""
+    for i, leaf in enumerate(flatten(tree)[0]):
+        if leaf.dtype.kind != "f":
+            path = leaf_path(tree, name, i)
+            raise NotDifferentiableError(
+                f"{path} has dtype {leaf.dtype}, and cannot move by parts of one. Write {path}.astype(float), or a "
+                "number with a decimal point"
+            )
+    return tree
+
+
+def alike(gradient: Tree, params: Tree) -> Tree:
+    """The gradient in the dtypes of its parameters.
+
+    Raises TreeMismatchError or ShapeMismatchError, with the path, unless it fits them.
+    """
     leaves, structure = flatten(gradient)
     others, wanted = flatten(params)
     if structure != wanted:
@@ -130,6 +145,14 @@ def check_alike(gradient: Tree, params: Tree) -> None:
                 f"{leaf_path(gradient, 'gradient', i)} has shape {np.shape(x)}, but "
                 f"{leaf_path(params, 'params', i)} has {np.shape(y)}"
             )
+    return unflatten(structure, [_in_dtype(x, y.dtype) for x, y in zip(leaves, others, strict=True)])
+
+
+def _in_dtype(x: Any, dtype: Any) -> Any:
+    if x.dtype == dtype:
+        return x
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is reported as such
+        return x.astype(dtype)
 
 
 def _difference(gradient: Tree, params: Tree) -> str:
@@ -161,6 +184,11 @@ def check_finite(tree: Tree, name: str) -> str | None:
     return None
 
 
+def same(first: Tree, second: Tree) -> bool:
+    """Whether all entries of two trees of one structure are equal."""
+    return all(bool(np.array_equal(x, y)) for x, y in zip(flatten(first)[0], flatten(second)[0], strict=True))
+
+
 def known(tree: Tree) -> bool:
     """Whether no leaf of a tree is traced."""
     return not any(isinstance(x, Tracer) for x in flatten(tree)[0])
@@ -171,7 +199,25 @@ def is_number(value: Any, number: float) -> bool:
     return not isinstance(value, Tracer) and bool(value == number)
 
 
+def check_number(name: str, number: Any, wanted: str = "a number") -> None:
+    """Raises ArgumentError unless an option is a real number, which may be traced."""
+    if isinstance(number, Tracer):
+        return
+    if isinstance(number, (str, bool)) or np.ndim(number) != 0 or np.asarray(number).dtype.kind not in "fiu":
+        raise ArgumentError(f"{name} must be {wanted}; found {number!r}")
+
+
+def check_not_negative(name: str, number: Any) -> None:
+    """Raises ArgumentError unless an option is a number that is not negative."""
+    check_number(name, number)
+    if not isinstance(number, Tracer) and not number >= 0:
+        raise ArgumentError(f"{name} must not be negative; found {number!r}")
+
+
 def check_positive(name: str, number: Any) -> None:
     """Raises ArgumentError unless an option is None or a positive number."""
-    if number is not None and not isinstance(number, Tracer) and not number > 0:
+    if number is None:
+        return
+    check_number(name, number)
+    if not isinstance(number, Tracer) and not number > 0:
         raise ArgumentError(f"{name} must be positive; found {number!r}")

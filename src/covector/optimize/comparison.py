@@ -15,18 +15,25 @@ compared by it. `norm_report` prints the comparison; `best_of` makes it at each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from html import escape
+from operator import and_
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
+from attrs import field, frozen
 
+from covector.core.interpreter import Tracer
+from covector.core.types import Array
 from covector.errors import ArgumentError
 from covector.norms.define import as_norm
-from covector.norms.layout import pairing
-from covector.norms.norm import Norm
-from covector.optimize.norm_rules import DescentState, NormRule, Nothing, Statistics
+from covector.norms.layout import pairing, ratio
+from covector.norms.norm import Norm, Traits
+from covector.norms.registration import PARAMETER, registered
+from covector.optimize.norm_rules import NormRule, Nothing, Statistics
+from covector.optimize.state import DescentState
+from covector.transforms.control.conditional import switch
 from covector.transforms.gradient import grad
 from covector.transforms.jacobian import hvp
 from covector.trees import Tree
@@ -40,25 +47,15 @@ FLOOR = 1e-3
 class Candidate:
     """What one norm promises: a fall of the second-order model by `decrease`, after a step of length `step`.
 
-    `curvature` is <v, H v>, which is at most the Lipschitz constant of the gradient in the norm; `counted` is the same,
-    but at least a small part of the largest among the candidates.
+    `curvature` is <v, H v>, which is at most the Lipschitz constant of the gradient in the norm.
     """
 
     name: str
     norm: Norm
     dual_norm: float
     curvature: float
-    counted: float
-
-    @property
-    def step(self) -> float:
-        """The length of the step to the minimum of the model."""
-        return self.dual_norm / self.counted if self.counted > 0 else np.inf
-
-    @property
-    def decrease(self) -> float:
-        """By how much the model falls there."""
-        return 0.5 * self.dual_norm * self.step if self.dual_norm else 0.0
+    step: float
+    decrease: float
 
 
 @final
@@ -117,7 +114,10 @@ def norm_report(function: Callable[[Tree], Any], x: Tree, norms: Any) -> NormRep
         >>> report.best.name
         'all'
     """
-    return compared(named(norms), grad(function)(x), lambda vector: hvp(function, (x,), (vector,)))
+    chosen = named(norms)
+    promises = _promised(chosen.values(), grad(function)(x), lambda vector: hvp(function, (x,), (vector,)))
+    rows = zip(*(numbers.tolist() for numbers in promises), strict=True)
+    return NormReport(tuple(Candidate(*item, *row) for item, row in zip(chosen.items(), rows, strict=True)))
 
 
 def named(norms: Any) -> dict[str, Norm]:
@@ -140,21 +140,44 @@ def _name(norm: Any, index: int) -> str:
     return f"{index}: {name}"
 
 
-def compared(norms: Mapping[str, Norm], gradient: Tree, product: Callable[[Tree], Tree]) -> NormReport:
-    """The report for a gradient and Hessian products v -> H v."""
-    vectors = {name: norm.maximizer(gradient) for name, norm in norms.items()}
-    lengths = {name: float(pairing(v, v)) for name, v in vectors.items()}
-    curvatures = {name: float(pairing(product(v), v)) for name, v in vectors.items()}
-    steepest = max((abs(curvatures[n]) / lengths[n] for n in norms if lengths[n] > 0), default=0.0)
-    return NormReport(
-        tuple(
-            Candidate(
-                name, norm, float(pairing(gradient, vectors[name])), curvatures[name],
-                max(curvatures[name], FLOOR * steepest * lengths[name]),
-            )
-            for name, norm in norms.items()
-        )
-    )  # fmt: skip
+def _promised(
+    norms: Iterable[Norm], gradient: Tree, product: Callable[[Tree], Tree]
+) -> tuple[Array, Array, Array, Array]:
+    """For each norm: the dual norm, the curvature, and the step and the decrease it promises."""
+    vectors = [norm.maximizer(gradient) for norm in norms]
+    dual_norms = np.stack([pairing(gradient, v) for v in vectors])
+    curvatures = np.stack([pairing(product(v), v) for v in vectors])
+    squares = np.stack([pairing(v, v) for v in vectors])
+    counted = np.maximum(curvatures, FLOOR * np.max(np.abs(ratio(curvatures, squares))) * squares)
+    steps = np.where(counted > 0, ratio(dual_norms, counted), np.inf)
+    return dual_norms, curvatures, steps, 0.5 * dual_norms * np.where(dual_norms > 0, steps, 0.0)
+
+
+@registered
+@final
+@frozen(eq=False)
+class Chosen(Norm):
+    """One of some norms, by a number that may be traced."""
+
+    norms: tuple[Norm, ...] = field(metadata=PARAMETER)
+    index: Array = field(metadata=PARAMETER)
+
+    def norm(self, vector: Tree) -> Array:
+        return switch(self.index, [norm.norm for norm in self.norms], vector)
+
+    def dual_norm(self, covector: Tree) -> Array:
+        return switch(self.index, [norm.dual_norm for norm in self.norms], covector)
+
+    def maximizer(self, covector: Tree) -> Tree:
+        return switch(self.index, [norm.maximizer for norm in self.norms], covector)
+
+    def subgradient(self, vector: Tree) -> Tree:
+        return switch(self.index, [norm.subgradient for norm in self.norms], vector)
+
+    @property
+    def traits(self) -> Traits:
+        first, *rest = (norm.traits for norm in self.norms)
+        return reduce(and_, rest, first)
 
 
 @final
@@ -175,7 +198,9 @@ class BestOf(NormRule):
     ) -> Norm:
         if product is None:
             raise ArgumentError("best_of needs update(..., product=...), v -> H v, which minimize provides")
-        return compared(self.norms, gradient, product).best.norm
+        norms = tuple(self.norms.values())
+        best: Any = np.argmax(_promised(norms, gradient, product)[-1])
+        return Chosen(norms, best) if isinstance(best, Tracer) else norms[int(best)]
 
     def with_ties(self, ties: str) -> BestOf:
         return BestOf({name: norm.with_ties(ties) for name, norm in self.norms.items()})
@@ -184,7 +209,7 @@ class BestOf(NormRule):
 def best_of(norms: Any) -> BestOf:
     """At each step the norm, of a dict or list of them, along whose direction the second-order model falls most.
 
-    Takes one Hessian product for each, and compares values: not under `jit` or `vmap`.
+    Takes one Hessian product for each. Under `vmap` each run has its own choice.
 
     Example:
         >>> from covector.optimize import armijo, minimize, steepest_descent

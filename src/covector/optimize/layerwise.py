@@ -26,10 +26,11 @@ from covector.norms.norm import Norm, Scaled, positive
 from covector.norms.ordered import k_support
 from covector.norms.quadratic import quadratic
 from covector.norms.vectors import l2, linf
-from covector.optimize.arithmetic import check_positive
-from covector.optimize.momentum import ema, error_feedback, nesterov
-from covector.optimize.norm_rules import DescentState, squares, varying
+from covector.optimize.arithmetic import check_not_negative, check_positive, is_number, mixture
+from covector.optimize.momentum import Penalized, PulledBack, ema, error_feedback, nesterov
+from covector.optimize.norm_rules import squares, varying
 from covector.optimize.preconditioned import root_of_squares
+from covector.optimize.state import DescentState
 from covector.optimize.steepest_descent import SteepestDescent, steepest_descent
 from covector.trees import Tree, map_leaves
 
@@ -118,33 +119,41 @@ def modular_descent(
     return steepest_descent(modular_norm(norms, masses, sensitivities), step)
 
 
-def lars(step: Any, beta: float = 0.9, smallest: float = 1e-3, largest: float = 10.0) -> SteepestDescent:
-    """m next = beta m + (1 - beta) g, and each array x next = x - step * clip(|x|) * m next / |m next|.
+def lars(
+    step: Any, beta: float = 0.9, smallest: float = 1e-3, largest: float = 10.0, weight_decay: float = 0.0
+) -> SteepestDescent:
+    """m next = beta m + (1 - beta) (g + weight_decay x), and each array
+    x next = x - step * clip(|x|) * m next / |m next|.
 
     Args:
         step: the part of its length by which an array moves.
         beta: the weight of the past.
         smallest: arrays shorter than that move as if they were as long.
         largest: and longer ones too.
+        weight_decay: of the gradient, before it is averaged; it turns the step and does not lengthen it.
 
     Source: Y. You, I. Gitman and B. Ginsburg, Large batch training of convolutional networks (2017), in the form of
-    Y. You et al., Large batch optimization for deep learning (2020), algorithm 1, without its weight decay.
+    Y. You et al., Large batch optimization for deep learning (2020), algorithm 1.
     """
     trust = _trust(smallest, largest)
+    check_not_negative("weight_decay", weight_decay)
+    mean = ema(beta)
 
     def norm_at(params: Tree, state: DescentState) -> Norm:
         return product(map_leaves(lambda x: l2() / trust(x), params), linf())
 
-    return steepest_descent(varying(norm_at), step, momentum=ema(beta))
+    momentum = mean if is_number(weight_decay, 0.0) else Penalized(mean, weight_decay)
+    return steepest_descent(varying(norm_at), step, momentum=momentum)
 
 
 def lamb(
     step: Any, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-6, smallest: float = 1e-3,
-    largest: float = 10.0,
+    largest: float = 10.0, weight_decay: float = 0.0,
 ) -> SteepestDescent:  # fmt: skip
-    """With Adam's direction r: each array x next = x - step * clip(|x|) * r / |r|.
+    """With Adam's direction r, and u = r + weight_decay x: each array x next = x - step * clip(|x|) * u / |u|.
 
-    The norm of each array is Adam's, sqrt(<v, H v>), in the unit in which the direction H^-1 m is as long as clip(|x|).
+    The norm of each array is Adam's, sqrt(<v, H v>), in the unit in which the direction u = H^-1 m + weight_decay x is
+    as long as clip(|x|). It is the direction of the covector m + weight_decay H x.
 
     Args:
         step: the part of its length by which an array moves.
@@ -153,22 +162,30 @@ def lamb(
         epsilon: added to the root of that.
         smallest: arrays shorter than that move as if they were as long.
         largest: and longer ones too.
+        weight_decay: of Adam's direction; it turns the step and does not lengthen it.
 
-    Source: Y. You et al., Large batch optimization for deep learning (2020), algorithm 2, without its weight decay.
+    Source: Y. You et al., Large batch optimization for deep learning (2020), algorithm 2.
     """
     trust = _trust(smallest, largest)
+    check_not_negative("weight_decay", weight_decay)
+
+    def metric(state: DescentState) -> Tree:
+        return root_of_squares(state, epsilon, beta2)
 
     def norm_at(params: Tree, state: DescentState) -> Norm:
+        unbias = 1.0 / (1.0 - beta1 ** (1.0 * state.count))
+
         def norm_of(x: Any, diagonal: Array, mean: Array) -> Norm:
-            metric = quadratic(diagonal=diagonal)
-            length = l2().norm(metric.maximizer(mean))
-            return Scaled(metric, np.where(length > 0, length, 1.0) / trust(x))
+            covector = mixture((unbias, mean), (weight_decay, diagonal * x))
+            of_adam = quadratic(diagonal=diagonal)
+            length = l2().norm(of_adam.maximizer(covector))
+            return Scaled(of_adam, np.where(length > 0, length, 1.0) / trust(x))
 
-        diagonals = root_of_squares(state, epsilon, beta2)
-        return product(map_leaves(norm_of, params, diagonals, state.memory), linf())
+        return product(map_leaves(norm_of, params, metric(state), state.memory), linf())
 
-    norm = varying(norm_at, squares(beta2, 1.0 - beta2))
-    return steepest_descent(norm, step, momentum=ema(beta1, debiased=True))
+    mean = ema(beta1, debiased=True)
+    momentum = mean if is_number(weight_decay, 0.0) else PulledBack(mean, weight_decay, metric)
+    return steepest_descent(varying(norm_at, squares(beta2, 1.0 - beta2)), step, momentum=momentum)
 
 
 def _trust(smallest: float, largest: float) -> Any:

@@ -23,18 +23,27 @@ from typing import Any, final
 import numpy as np
 from attrs import frozen
 
-from covector.core.types import Array
+from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
 from covector.norms.layout import ratio
 from covector.optimize.situation import Situation, StepRule
 from covector.transforms.control.loops import while_loop
 
-ROUNDING = 4 * float(np.finfo(float).eps)
-"""The relative error of a function's value that a line search takes for granted."""
+NEAR = 30
+"""After how many trials a search takes longer strides, so that it spans all floating-point numbers."""
+
+
+def rounding(value: Array) -> Array:
+    """The error of a function's value that a line search takes for granted: a few units of its dtype."""
+    dtype = typeof(value).dtype
+    return 4 * float(np.finfo(dtype if dtype.kind == "f" else float).eps) * np.abs(value)
 
 
 def first_accepted(accepts: Callable[[Array], Array], first: Array, factor: float, most: int) -> tuple[Array, Array]:
-    """The first of first, factor * first, factor^2 * first, ... that is accepted, and whether one of `most` is."""
+    """The first of first, factor * first, factor^2 * first, ... that is accepted, and whether one of `most` is.
+
+    After `NEAR` of them the factor itself grows: factor^2, factor^3, ... times the last.
+    """
 
     def searching(carry: tuple[Array, Array, Array]) -> Array:
         _, accepted, tries = carry
@@ -43,14 +52,12 @@ def first_accepted(accepts: Callable[[Array], Array], first: Array, factor: floa
     def tried(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         trial, _, tries = carry
         accepted = accepts(trial)
-        return np.where(accepted, trial, trial * factor)[()], accepted, tries + 1
+        further = trial * factor ** np.maximum(1.0, tries - NEAR)
+        return np.where(accepted, trial, further)[()], accepted, tries + 1
 
-    trial, accepted, _ = while_loop(searching, tried, (first * np.float64(1.0), np.False_, np.int64(0)))
+    with np.errstate(all="ignore"):  # far away, and at the ends of the range of numbers, nothing is accepted
+        trial, accepted, _ = while_loop(searching, tried, (first * np.float64(1.0), np.False_, np.int64(0)))
     return trial, accepted
-
-
-def _allowed(value: Array) -> Array:
-    return value + ROUNDING * np.abs(value)
 
 
 @final
@@ -71,15 +78,16 @@ class Armijo(StepRule):
     def step(self, situation: Situation, state: Any) -> tuple[Array, Any]:
         """The state is the last step over its slope, an estimate of 1/L; a step of zero if none is good enough."""
         slope, value = situation.slope, situation.value_here()
-        allowed, last = _allowed(value), state * slope
+        error, last = rounding(value), state * slope
         # Where the fall that is asked for is lost in rounding, a longer step could not be told from a good one.
-        visible = self.sufficient * last * slope > ROUNDING * np.abs(value)
+        visible = self.sufficient * last * slope > error
         again = np.logical_and(state > 0, not self.restart)
-        first = np.where(again, last * np.where(visible, self.grow, 1.0), self.start * situation.unit)
-        first = np.minimum(first, situation.limit)
+        least = 0.0 if self.restart else 2.0 * ratio(error, self.sufficient * slope)
+        start = np.maximum(self.start * situation.unit, least)
+        first = np.minimum(np.where(again, last * np.where(visible, self.grow, 1.0), start), situation.limit)
 
         def accepts(step: Array) -> Array:
-            return situation.value_at(step) <= allowed - self.sufficient * step * slope
+            return situation.value_at(step) <= value + error - self.sufficient * step * slope
 
         step, accepted = first_accepted(_only_if(slope > 0, accepts), first, self.shrink, self.most)
         step = np.where(np.logical_and(accepted, slope > 0), step, 0.0)[()]
@@ -100,15 +108,22 @@ class Adaptive(StepRule):
         return np.float64(0.0)
 
     def step(self, situation: Situation, state: Any) -> tuple[Array, Any]:
-        slope, square, allowed = situation.slope, situation.size**2, _allowed(situation.value_here())
-        first = np.where(state > 0, state * self.shrink, self.start)
+        slope, square, value = situation.slope, situation.size**2, situation.value_here()
+        error = rounding(value)
+        with np.errstate(over="ignore"):
+            # For larger M the fall that is promised, slope^2 / (2 M size^2), is lost in rounding.
+            largest = 0.5 * ratio(slope, error) * ratio(slope, square)
+        visible = np.where(np.logical_and(error > 0, slope > 0), largest, np.inf)
+        again = state * np.where(state < visible, self.shrink, 1.0)
+        first = np.where(state > 0, again, np.minimum(self.start, 0.5 * visible))
 
         def step_for(lipschitz: Array) -> Array:
             return np.minimum(slope / (lipschitz * square), situation.limit)
 
         def accepts(lipschitz: Array) -> Array:
             step = step_for(lipschitz)
-            return situation.value_at(step) <= allowed - step * slope + 0.5 * lipschitz * square * step**2
+            bound = value + error - step * slope + 0.5 * lipschitz * square * step**2
+            return situation.value_at(step) <= bound
 
         found, accepted = first_accepted(_only_if(slope > 0, accepts), first, self.grow, self.most)
         accepted = np.logical_and(accepted, slope > 0)
@@ -136,7 +151,7 @@ class TrustRegion(StepRule):
         def merit(radius: Array) -> Array:
             step = np.minimum(free, np.minimum(radius, situation.limit))
             promised = step * slope - 0.5 * step**2 * curvature
-            return ratio(_allowed(value) - situation.value_at(step), promised)
+            return ratio(value + rounding(value) - situation.value_at(step), promised)
 
         def accepts(radius: Array) -> Array:
             return merit(radius) > self.accept
@@ -147,7 +162,8 @@ class TrustRegion(StepRule):
 
     def _next(self, radius: Array, free: Array, merit: Callable[[Array], Array], downhill: Array) -> Array:
         """A quarter of a radius that promised too much, twice one that was reached and promised little."""
-        found = np.where(downhill, merit(radius), 0.5)
+        with np.errstate(over="ignore"):  # a radius next to zero promises next to nothing
+            found = np.where(downhill, merit(radius), 0.5)
         grown = np.where(np.logical_and(found > 0.75, free >= radius), 2.0 * radius, radius)
         return np.minimum(np.where(found < 0.25, 0.25 * radius, grown), self.largest)[()]
 
@@ -169,12 +185,13 @@ def armijo(
     sufficient: float = 0.1,
     shrink: float = 0.5,
     grow: float = 2.0,
-    most: int = 60,
+    most: int = 80,
     restart: bool = False,
 ) -> Armijo:
     """Backtracking: steps t with f(x + t d) <= f(x) - sufficient * t * slope, which needs no constants of f.
 
-    A few units of rounding of f(x) are allowed, so that the last steps before the minimum are not refused.
+    A few units of rounding of f(x) are allowed, so that the last steps before the minimum are not refused; a first step
+    whose fall would be lost in them is lengthened until it is not (unless every search begins with it).
 
     Args:
         start: the first step to try.
@@ -203,7 +220,8 @@ def adaptive(start: float = 1.0, grow: float = 2.0, shrink: float = 0.5, most: i
         shrink: by how much the last M is multiplied to begin with.
         most: how many M are tried; then the step is zero.
 
-    Law: every step lowers f by at least dual_norm(g)^2 / (2 M), and M <= grow * L for an L-Lipschitz gradient.
+    Law: every step lowers f by at least dual_norm(g)^2 / (2 M), and M <= grow * L for an L-Lipschitz gradient (but for
+    the first M, if `start` is too small by more than grow^30).
 
     Source: F. Pedregosa et al., Linearly convergent Frank-Wolfe with backtracking line-search (2020), algorithm 2.
     """
@@ -214,7 +232,7 @@ def adaptive(start: float = 1.0, grow: float = 2.0, shrink: float = 0.5, most: i
     return Adaptive(start, grow, shrink, most)
 
 
-def trust_region(start: float = 1.0, largest: float = 1e3, accept: float = 0.1, most: int = 60) -> TrustRegion:
+def trust_region(start: float = 1.0, largest: float = 1e3, accept: float = 0.1, most: int = 80) -> TrustRegion:
     """The Cauchy point: t = min(radius, s / <d, H d>), the radius following how well the model predicts.
 
     Args:

@@ -16,15 +16,16 @@ from typing import Any, final
 import numpy as np
 from attrs import define, field, frozen
 
+from covector.core.types import Array
 from covector.errors import ArgumentError
-from covector.optimize.arithmetic import all_finite, as_arrays, mixture
-from covector.optimize.norm_rules import DescentState
+from covector.optimize.arithmetic import all_finite, as_arrays, check_not_negative, mixture, same
 from covector.optimize.progress import progress_bar
 from covector.optimize.result import MinimizeResult, Record
+from covector.optimize.state import DescentState
 from covector.optimize.steepest_descent import Aim, Optimizer
 from covector.transforms.gradient import value_and_grad
 from covector.transforms.jacobian import hvp
-from covector.trees import Tree, flatten, map_leaves
+from covector.trees import Tree, map_leaves
 
 
 @final
@@ -46,6 +47,7 @@ class _Point:
 
     params: Tree
     state: DescentState
+    value: Array
     gradient: Tree
     record: Record
     aim: Aim | None
@@ -78,7 +80,7 @@ class _Run:
         self.history.append(record)
         if self.keep_path:
             self.path.append(params)
-        self.point = _Point(params, state, gradient, record, aim)
+        self.point = _Point(params, state, value, gradient, record, aim)
         return self.point
 
     def product(self, params: Tree) -> Callable[[Tree], Tree]:
@@ -89,10 +91,11 @@ class _Run:
         """The point that a step from this one leads to; None if it leads nowhere."""
         assert point.aim is not None
         updates, state = self.optimizer.move(
-            point.aim, value=point.record.value, function=self.function, product=self.product(point.params)
+            point.aim, value=point.value, function=self.function, product=self.product(point.params)
         )
         moved = mixture((1.0, point.params), (1.0, updates))
-        return None if _same(moved, point.params) else self.evaluate(moved, state)
+        stuck = same(moved, point.params) and self.optimizer.stuck(point.state, state)
+        return None if stuck else self.evaluate(moved, state)
 
     def result(self, status: int) -> MinimizeResult:
         """What is known at the current point."""
@@ -141,8 +144,8 @@ def minimize(
         >>> minimize(lambda x: x @ H @ x / 2 - x[0], np.zeros(2), optimizer).x.round(6)
         array([ 0.6, -0.2])
     """
-    if not tol >= 0 or max_iterations < 0:
-        raise ArgumentError(f"tol and max_iterations must not be negative; found {tol!r} and {max_iterations!r}")
+    check_not_negative("tol", tol)
+    check_not_negative("max_iterations", max_iterations)
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"minimize needs an optimizer, such as steepest_descent('l2', 0.1); found {optimizer!r}")
     run = _Run(_Counted(function), optimizer, keep_path)
@@ -184,7 +187,3 @@ def _floating(x: Any) -> Any:
     x = np.asarray(x)
     x = x if x.dtype.kind == "f" else x.astype(float)
     return x if x.ndim else x[()]
-
-
-def _same(first: Tree, second: Tree) -> bool:
-    return all(bool(np.array_equal(x, y)) for x, y in zip(flatten(first)[0], flatten(second)[0], strict=True))

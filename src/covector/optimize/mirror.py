@@ -24,10 +24,10 @@ from covector.core.types import Array
 from covector.errors import ArgumentError
 from covector.norms.define import as_norm
 from covector.norms.norm import Norm
-from covector.optimize.arithmetic import as_arrays, mixture
-from covector.optimize.norm_rules import DescentState
+from covector.optimize.arithmetic import as_arrays, floating, mixture, same
+from covector.optimize.state import DescentState
 from covector.optimize.steepest_descent import Aim, Optimizer
-from covector.optimize.steps import Constant, Schedule, as_rule
+from covector.optimize.steps import Planned, Schedule, as_rule
 from covector.trees import Tree
 
 
@@ -37,14 +37,17 @@ class MirrorDescent(Optimizer):
     """An optimizer whose memory is the dual point y. Made by `mirror_descent`."""
 
     norm: Norm
-    step: Constant | Schedule
+    step: Planned
 
     def init(self, params: Tree) -> DescentState:
-        dual_point = self.norm.dual.duality_map(as_arrays(params, "params"))
-        return DescentState(np.int64(0), dual_point, self.step.initial(), None, None, np.int64(0))
+        dual_point = self.norm.dual.duality_map(floating(as_arrays(params, "params"), "params"))
+        return DescentState(np.int64(0), dual_point, None, None, None, np.int64(0))
 
     def policy(self) -> str:
         return "raise"
+
+    def stuck(self, before: DescentState, after: DescentState) -> bool:
+        return same(before.memory, after.memory) and not isinstance(self.step, Schedule)
 
     def aim(
         self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
@@ -62,7 +65,7 @@ class MirrorDescent(Optimizer):
         function: Callable[[Tree], Any] | None = None,
         product: Callable[[Tree], Tree] | None = None,
     ) -> tuple[Tree, DescentState]:
-        step = self.step.size if isinstance(self.step, Constant) else self.step.at(aim.state.count - 1)
+        step = self.step.at(aim.state.count - 1)
         dual_point = mixture((1.0, aim.state.memory), (-step, aim.gradient))
         updates = mixture((1.0, self.norm.duality_map(dual_point)), (-1.0, aim.params))
         return updates, aim.state._replace(memory=dual_point)
@@ -88,6 +91,6 @@ def mirror_descent(norm: Any, step: Any) -> MirrorDescent:
     Source: A. Beck and M. Teboulle, Mirror descent and nonlinear projected subgradient methods (2003).
     """
     rule = as_rule(step)
-    if not isinstance(rule, (Constant, Schedule)):
+    if not isinstance(rule, Planned):
         raise ArgumentError(f"mirror_descent takes a number or a function of the step count as step; found {step!r}")
     return MirrorDescent(as_norm(norm), rule)

@@ -11,25 +11,29 @@ along, and the next m.
 | `lion(b1, b2)` | b2 m + (1 - b2) g | b1 m + (1 - b1) g |
 | `error_feedback(b, N)` | u - (1 - b) J(u), J the duality map of the norm N | m + g |
 
-    >>> import numpy as np
-    >>> nesterov(0.5).apply(np.array([4.0]), np.array([2.0]), count=1)
+What LARS and LAMB mean by weight decay is of this kind too: `Penalized` adds weight x to the gradient before it is
+averaged, `PulledBack` adds it, as the metric of the step sees it, to the average.
+
+    >>> state = DescentState(np.int64(1), np.array([2.0]), None, None, None, np.int64(0))
+    >>> nesterov(0.5).apply(np.array([4.0]), state, params=None)
     (array([6.5]), array([5.]))
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
 from attrs import frozen
 
 from covector.core.interpreter import Tracer
-from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
 from covector.norms.define import as_norm
 from covector.norms.norm import Norm
-from covector.optimize.arithmetic import mixture
+from covector.optimize.arithmetic import check_number, mixture
+from covector.optimize.state import DescentState
 from covector.trees import Tree, map_leaves
 
 
@@ -37,14 +41,17 @@ class Momentum(ABC):
     """From the gradient and a memory: the covector to descend along, and the next memory."""
 
     @abstractmethod
-    def apply(self, gradient: Tree, memory: Tree, count: Array) -> tuple[Tree, Tree]:
-        """The covector to descend along, and the next memory; `count` gradients have come before."""
+    def apply(self, gradient: Tree, state: DescentState, params: Tree) -> tuple[Tree, Tree]:
+        """The covector to descend along, and the next memory.
+
+        The state has the last memory, but its count and statistics have this gradient taken in.
+        """
 
 
 @final
 @frozen
 class Averaged(Momentum):
-    """m next = keep m + add g; u = mix m + share g (with the old m), over 1 - keep^(count + 1) if debiased."""
+    """m next = keep m + add g; u = mix m + share g (with the old m), over 1 - keep^count if debiased."""
 
     keep: Any
     add: Any
@@ -52,12 +59,12 @@ class Averaged(Momentum):
     share: Any
     debiased: bool = False
 
-    def apply(self, gradient: Tree, memory: Tree, count: Array) -> tuple[Tree, Tree]:
-        weight = 1.0 / (1.0 - self.keep ** (count + 1.0)) if self.debiased else 1.0
-        after = mixture((self.add, gradient), (self.keep, memory))
+    def apply(self, gradient: Tree, state: DescentState, params: Tree) -> tuple[Tree, Tree]:
+        weight = 1.0 / (1.0 - self.keep ** (1.0 * state.count)) if self.debiased else 1.0
+        after = mixture((self.add, gradient), (self.keep, state.memory))
         if not self.debiased and self.mix is self.keep and self.share is self.add:
             return after, after  # u is the next m: no need to compute it twice
-        return mixture((self.share * weight, gradient), (self.mix * weight, memory)), after
+        return mixture((self.share * weight, gradient), (self.mix * weight, state.memory)), after
 
 
 @final
@@ -68,20 +75,37 @@ class ErrorFeedback(Momentum):
     beta: Any
     norm: Norm
 
-    def apply(self, gradient: Tree, memory: Tree, count: Array) -> tuple[Tree, Tree]:
-        covector = mixture((1.0, gradient), (1.0, memory))
+    def apply(self, gradient: Tree, state: DescentState, params: Tree) -> tuple[Tree, Tree]:
+        covector = mixture((1.0, gradient), (1.0, state.memory))
         return covector, mixture((1.0, covector), (self.beta - 1.0, self.norm.duality_map(covector)))
 
 
-def zeros_of(params: Tree) -> Tree:
-    """Zeros of the shapes of the parameters, and of their dtypes where those are floating-point numbers."""
-    return map_leaves(_zeros, params)
+@final
+@frozen
+class Penalized(Momentum):
+    """The gradient of f + weight |x|^2 / 2 in the place of that of f."""
+
+    inner: Momentum
+    weight: Any
+
+    def apply(self, gradient: Tree, state: DescentState, params: Tree) -> tuple[Tree, Tree]:
+        return self.inner.apply(mixture((1.0, gradient), (self.weight, params)), state, params)
 
 
-def _zeros(x: Any) -> Any:
-    dtype = typeof(x).dtype
-    zeros = np.zeros_like(x, dtype=dtype if dtype.kind == "f" else float)
-    return zeros if np.ndim(zeros) else zeros[()]
+@final
+@frozen(eq=False)
+class PulledBack(Momentum):
+    """weight H x added to the covector, for the metric H of the step: its direction then has weight x added to it."""
+
+    inner: Momentum
+    weight: Any
+    metric: Callable[[DescentState], Tree]
+    """The diagonal of H."""
+
+    def apply(self, gradient: Tree, state: DescentState, params: Tree) -> tuple[Tree, Tree]:
+        covector, memory = self.inner.apply(gradient, state, params)
+        pull = map_leaves(np.multiply, self.metric(state), params)
+        return mixture((1.0, covector), (self.weight, pull)), memory
 
 
 def ema(beta: Any, debiased: bool = False) -> Averaged:
@@ -141,5 +165,6 @@ def error_feedback(beta: Any, norm: Any) -> ErrorFeedback:
 
 
 def _check(beta: Any) -> None:
+    check_number("a momentum coefficient", beta)
     if not isinstance(beta, Tracer) and not 0 <= beta < 1:
         raise ArgumentError(f"a momentum coefficient must be in [0, 1); found {beta!r}")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import numpy as np
 from attrs import evolve, frozen
@@ -28,24 +28,8 @@ from covector.errors import ArgumentError
 from covector.norms.define import as_norm
 from covector.norms.norm import Norm
 from covector.optimize.arithmetic import mixture
-from covector.optimize.momentum import zeros_of
+from covector.optimize.state import DescentState, zeros_of
 from covector.trees import Tree, map_leaves
-
-
-class DescentState(NamedTuple):
-    """What descent remembers, a plain tree of arrays and numbers.
-
-    count: gradients taken in. memory: of momentum. rule: of the step rule. statistics: of the norm. search: what an
-    inexact search for directions begins with. skipped: how many gradients were not finite and passed over.
-    """
-
-    count: Array
-    memory: Tree
-    rule: Any
-    statistics: Tree
-    search: Any
-    skipped: Array
-
 
 # --- statistics of gradients ------------------------------------------------------------------------------------
 
@@ -99,7 +83,11 @@ class SecondMoments(Statistics):
     start: float
 
     def initial(self, params: Tree) -> Tree:
-        return map_leaves(lambda x: tuple(self.start * np.eye(n) for n in typeof(x).shape or (1,)), params)
+        return map_leaves(self._leaf_initial, params)
+
+    def _leaf_initial(self, leaf: Any) -> tuple[Array, ...]:
+        kind = typeof(leaf)
+        return tuple(self.start * np.eye(size, dtype=kind.dtype) for size in kind.shape or (1,))
 
     def after(self, gradient: Tree, statistics: Tree) -> Tree:
         return map_leaves(self._leaf_after, gradient, statistics)
@@ -110,7 +98,8 @@ class SecondMoments(Statistics):
 
 
 def _gram(x: Array, axis: int) -> Array:
-    rows = np.reshape(np.moveaxis(x, axis, 0), (typeof(x).shape[axis], -1))
+    kind = typeof(x)
+    rows = np.reshape(np.moveaxis(x, axis, 0), (kind.shape[axis], kind.size // max(kind.shape[axis], 1)))
     return rows @ np.transpose(rows)
 
 

@@ -21,17 +21,17 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from covector.core.types import Array
-from covector.errors import ArgumentError
+from covector.core.types import Array, typeof
 from covector.norms.calculus import product
 from covector.norms.kronecker import Kronecker
 from covector.norms.norm import Norm
 from covector.norms.quadratic import quadratic
 from covector.norms.vectors import l2
-from covector.optimize.arithmetic import check_positive
+from covector.optimize.arithmetic import check_not_negative, check_positive
 from covector.optimize.line_search import Armijo
 from covector.optimize.momentum import ema
-from covector.optimize.norm_rules import DescentState, second_moments, squares, varying
+from covector.optimize.norm_rules import second_moments, squares, varying
+from covector.optimize.state import DescentState
 from covector.optimize.steepest_descent import SteepestDescent, steepest_descent
 from covector.transforms.jacobian import hessian, jacrev
 from covector.trees import Tree, map_leaves
@@ -84,11 +84,11 @@ def natural_gradient(fisher: Callable[[Array], Any], damping: float = 0.0, step:
 
 
 def _in_metric(metric: Callable[[Array], Array], damping: float, step: Any) -> SteepestDescent:
-    if not damping >= 0:
-        raise ArgumentError(f"damping must not be negative; found {damping!r}")
+    check_not_negative("damping", damping)
 
     def norm_at(x: Array) -> Norm:
-        return quadratic(metric(x) + damping * np.eye(np.size(x)))
+        matrix = metric(x)
+        return quadratic(matrix + damping * np.eye(np.size(x), dtype=typeof(matrix).dtype))
 
     rule = evolve(step, restart=True) if isinstance(step, Armijo) else step
     return steepest_descent(varying(norm_at), rule, mode="dual")
@@ -151,17 +151,21 @@ def shampoo(step: Any, epsilon: float = 1e-4) -> SteepestDescent:
 
     Arrays with k axes have k such matrices, with the power -1 / (2 k).
 
+    Args:
+        step: the learning rate, or a function of the number of steps taken.
+        epsilon: the multiple of the identity to begin with. In float32, what is less than 1e-7 times the sum of squared
+            gradients is lost in rounding.
+
     Source: V. Gupta, T. Koren and Y. Singer, Shampoo: preconditioned stochastic tensor optimization (2018), algorithms
     1 and 2.
     """
     check_positive("epsilon", epsilon)
-    return steepest_descent(varying(_by_second_moments, second_moments(1.0, 1.0, epsilon)), step, mode="dual")
-
-
-def _by_second_moments(params: Tree, state: DescentState) -> Norm:
-    """The root of the sum over leaves of <V, (M_1^(1/2k) x ... x M_k^(1/2k)) V>: l2 of the axes times M^(1/4k)."""
 
     def norm_of(leaf: Any, moments: tuple[Array, ...]) -> Norm:
-        return l2() @ Kronecker.power(moments, 1.0 / (4 * len(moments)))
+        return l2() @ Kronecker.power(moments, 1.0 / (4 * len(moments)), least=epsilon)
 
-    return product(map_leaves(norm_of, params, state.statistics), l2())
+    def norm_at(params: Tree, state: DescentState) -> Norm:
+        """The root of the sum over leaves of <V, (M_1^(1/2k) x ... x M_k^(1/2k)) V>: l2 of the axes times M^(1/4k)."""
+        return product(map_leaves(norm_of, params, state.statistics), l2())
+
+    return steepest_descent(varying(norm_at, second_moments(1.0, 1.0, epsilon)), step, mode="dual")

@@ -8,8 +8,8 @@ from typing import Any, final
 from attrs import field, frozen
 
 from covector.norms.norm import Norm
-from covector.optimize.norm_rules import DescentState
 from covector.optimize.plots import convergence_plot, path_plot
+from covector.optimize.state import DescentState
 from covector.trees import Tree
 
 MESSAGES = {

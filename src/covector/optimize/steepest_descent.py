@@ -32,27 +32,32 @@ from attrs import evolve, frozen
 
 from covector.core.types import Array
 from covector.errors import ArgumentError
-from covector.norms.define import Defined, check_norm
+from covector.norms.checks import check_norm
+from covector.norms.define import Defined
 from covector.norms.layout import pairing, ratio
 from covector.norms.norm import Norm, tie_policy
 from covector.optimize.arithmetic import (
+    alike,
     all_finite,
     as_arrays,
-    check_alike,
     check_finite,
     check_measures,
+    check_not_negative,
     check_positive,
+    floating,
     is_number,
     known,
     mixture,
+    same,
     selected,
 )
 from covector.optimize.directions import Directions, exactness
-from covector.optimize.momentum import Momentum, zeros_of
-from covector.optimize.norm_rules import DescentState, NormRule, as_norm_rule
+from covector.optimize.momentum import Momentum
+from covector.optimize.norm_rules import NormRule, as_norm_rule
 from covector.optimize.situation import Situation, StepRule
-from covector.optimize.steps import as_rule
-from covector.trees import Tree
+from covector.optimize.state import DescentState, zeros_of
+from covector.optimize.steps import Planned, Schedule, as_rule
+from covector.trees import Tree, flatten
 
 POLICIES = ("raise", "skip", "report")
 """What `update` does about a gradient with entries that are not finite."""
@@ -108,6 +113,10 @@ class Optimizer(ABC):
         """What to add to the parameters, and the next state: the second part of `update`."""
 
     @abstractmethod
+    def stuck(self, before: DescentState, after: DescentState) -> bool:
+        """Whether a step of zero, between these states, will be followed by steps of zero only."""
+
+    @abstractmethod
     def policy(self) -> str:
         """What to do about a gradient that is not finite, one of `POLICIES`."""
 
@@ -124,7 +133,8 @@ class Optimizer(ABC):
         """What to add to the parameters, and the next state.
 
         Args:
-            gradient: a tree of the structure and shapes of the parameters; arrays of NumPy, JAX, PyTorch.
+            gradient: a tree of the structure and shapes of the parameters; arrays of NumPy, JAX, PyTorch. Its dtypes
+                become those of the parameters.
             state: from `init` or the last update.
             params: the parameters.
             value: the function's value there, for step rules that need it.
@@ -135,9 +145,12 @@ class Optimizer(ABC):
             ArgumentError: an entry of the gradient is not finite (the message names the leaf; see `nonfinite`), or the
                 step rule needs something that is not given.
             TreeMismatchError, ShapeMismatchError: the gradient does not fit the parameters.
+            NotDifferentiableError: the parameters, or the gradient, are not real numbers, or the parameters integers.
         """
-        gradient, params = as_arrays(gradient, "gradient"), as_arrays(params, "params")
-        check_alike(gradient, params)
+        params = floating(as_arrays(params, "params"), "params")
+        gradient = alike(as_arrays(gradient, "gradient"), params)
+        if not isinstance(state, DescentState):
+            raise ArgumentError(f"state must be what init(params), or the last update, returned; found {state!r}")
         problem = check_finite(gradient, "gradient") if known(gradient) else None
         if problem is not None:
             return _skipped(self.policy(), problem, state, params)
@@ -180,9 +193,10 @@ class SteepestDescent(Optimizer):
 
         Raises:
             ArgumentError: the norm is a function that is not a norm, or there is a radius and `params` are outside.
+            NotDifferentiableError: the parameters are integers, or no real numbers.
             TreeMismatchError: the norm is a tree that does not fit the parameters.
         """
-        params = as_arrays(params, "params")
+        params = floating(as_arrays(params, "params"), "params")
         state = DescentState(
             count=np.int64(0), memory=None if self.momentum is None else zeros_of(params), rule=self.step.initial(),
             statistics=self.norm.statistics().initial(params), search=None, skipped=np.int64(0),
@@ -197,9 +211,15 @@ class SteepestDescent(Optimizer):
     def policy(self) -> str:
         return self.nonfinite
 
+    def stuck(self, before: DescentState, after: DescentState) -> bool:
+        """Momentum may turn the direction; the norm may change with statistics, and a schedule with the count."""
+        same_again = same((before.memory, before.statistics), (after.memory, after.statistics))
+        return same_again and not isinstance(self.step, Schedule)
+
     def _check(self, norm: Norm, params: Tree) -> None:
         check_measures(norm, params)
-        if isinstance(norm, Defined) and norm.given_norm is not None:
+        # What refers to traced values, such as weights that are learned, cannot be checked.
+        if isinstance(norm, Defined) and norm.given_norm is not None and known(norm.given_norm(params)):
             check_norm(norm.given_norm, params)
         length = 0.0 if self.radius is None or not known(self.radius) else float(norm.norm(params))
         if length and not length <= self.radius * (1 + 1e-6):
@@ -212,11 +232,13 @@ class SteepestDescent(Optimizer):
         self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
     ) -> Aim:
         """Takes in a finite gradient: the first part of `update`."""
-        used, memory = gradient, None
+        used, statistics = gradient, self.norm.statistics().after(gradient, state.statistics)
+        seen = state._replace(count=state.count + 1, statistics=statistics)
         if self.momentum is not None:
-            used, memory = self.momentum.apply(gradient, state.memory, state.count)
-        statistics = self.norm.statistics().after(gradient, state.statistics)
-        seen = state._replace(count=state.count + 1, memory=memory, statistics=statistics)
+            if state.memory is None and flatten(params)[0]:
+                raise ArgumentError("the state has no memory for momentum; begin with init(params) of this optimizer")
+            used, memory = self.momentum.apply(gradient, seen, params)
+            seen = seen._replace(memory=memory)
         norm = self.norm.choose(gradient, params, seen, product)
         found = self.directions.find(norm, used, state.search)
         steepness = found.factor * pairing(used, found.vector) if self.mode == "dual" else None
@@ -249,10 +271,11 @@ class SteepestDescent(Optimizer):
 
         Law: with a radius, a convex f is at most the gap <g, x> + radius * dual_norm(g) above its minimum in the ball.
         """
-        if self.momentum is not None:
-            steepness = aim.norm.dual_norm(aim.gradient)
-        else:
-            steepness = aim.factor * pairing(aim.gradient, aim.vector) if aim.upper is None else aim.upper
+        factor, vector, upper = aim.factor, aim.vector, aim.upper
+        if self.momentum is not None:  # the direction is that of another covector
+            found = self.directions.find(aim.norm, aim.gradient, aim.state.search)
+            factor, vector, upper = found.factor, found.vector, found.upper
+        steepness = factor * pairing(aim.gradient, vector) if upper is None else upper
         return steepness if self.radius is None else pairing(aim.gradient, aim.params) + self.radius * steepness
 
     def _limit(self) -> float:
@@ -263,8 +286,10 @@ class SteepestDescent(Optimizer):
     def _updates(self, step: Array, situation: Situation, reuse: bool) -> Tree:
         if is_number(self.weight_decay, 0.0):
             return mixture(*situation.along(step), reuse=reuse)
-        decay = ratio(np.asarray(step), np.asarray(situation.unit)) * self.weight_decay
-        return mixture(*situation.along(step), (-decay, situation.params), reuse=reuse)
+        # A step that is planned is one of the decay too, however small or clipped the step of the gradient.
+        rule = self.step
+        size = rule.at(situation.count) if isinstance(rule, Planned) else ratio(step, situation.unit)
+        return mixture(*situation.along(step), (-self.weight_decay * size, situation.params), reuse=reuse)
 
 
 def steepest_descent(
@@ -288,11 +313,13 @@ def steepest_descent(
             `adaptive()`, `trust_region()`, `inverse_lipschitz(L)`, `exact_quadratic()`, `polyak(f_min)`.
         mode: "unit": a step of t has length t; "dual": it has length t * dual_norm(gradient).
         momentum: `ema(b)`, `heavy_ball(b)`, `nesterov(b)`, `lion(b1, b2)`; None for the gradient itself.
-        weight_decay: decoupled: each step also subtracts step * weight_decay * params.
+        weight_decay: decoupled: each step also subtracts step * weight_decay * params. A number or function as step
+            counts as it is, even where the gradient is zero or `max_step` clips; of a rule, what it found counts.
         radius: stay in the ball norm(params) <= radius, by the method of Frank and Wolfe; begin inside it.
         max_step: the length in the norm that no step exceeds (gradient clipping, in mode "dual").
-        lmo_gap: for a norm whose directions are searched for, the part of the dual norm that they may miss: 0.1 takes a
-            few evaluations of the norm a step, 0 finds the best it can.
+        lmo_gap: for a norm, or parts of a tree of norms, whose directions are searched for, the part of the dual norm
+            that they may miss: 0.1 takes a few evaluations of the norm a step, 0 finds the best it can, and so does a
+            norm that changes, whatever the gap.
         ties: the direction where several are steepest, for all parts of the norm: "min_norm", "vertex", ...; None to
             leave the norm as it is.
         nonfinite: what to do about a gradient that is not finite: "raise" an ArgumentError, "skip" it (a step of zero,
@@ -319,8 +346,7 @@ def steepest_descent(
         raise ArgumentError("radius fixes the form of the step: mode='unit', no weight_decay, no max_step")
     check_positive("radius", radius)
     check_positive("max_step", max_step)
-    if known(weight_decay) and not weight_decay >= 0:
-        raise ArgumentError(f"weight_decay must not be negative; found {weight_decay!r}")
+    check_not_negative("weight_decay", weight_decay)
     if not (momentum is None or isinstance(momentum, Momentum)):
         raise ArgumentError(f"momentum must be a rule such as ema(0.9) or heavy_ball(0.9); found {momentum!r}")
     rule = as_norm_rule(norm) if ties is None else as_norm_rule(norm).with_ties(tie_policy(ties))

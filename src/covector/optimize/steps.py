@@ -17,6 +17,7 @@ Source: S. Boyd and L. Vandenberghe, Convex Optimization (2004), section 9.2; B.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, final
 
@@ -27,16 +28,16 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError
 from covector.norms.layout import ratio
-from covector.optimize.arithmetic import check_positive, is_number
+from covector.optimize.arithmetic import check_number, check_positive, is_number
 from covector.optimize.situation import Situation, StepRule
 
 
-@final
-@frozen
-class Schedule(StepRule):
-    """A function of the number of steps taken."""
+class Planned(StepRule):
+    """A step that is known before there is a gradient: a function of the number of steps taken."""
 
-    at: Callable[[Array], Any]
+    @abstractmethod
+    def at(self, count: Array) -> Any:
+        """The step after so many."""
 
     def initial(self) -> None:
         return None
@@ -47,16 +48,24 @@ class Schedule(StepRule):
 
 @final
 @frozen
-class Constant(StepRule):
+class Schedule(Planned):
+    """Any function of the number of steps taken."""
+
+    function: Callable[[Array], Any]
+
+    def at(self, count: Array) -> Any:
+        return self.function(count)
+
+
+@final
+@frozen
+class Constant(Planned):
     """Always the same."""
 
     size: Any
 
-    def initial(self) -> None:
-        return None
-
-    def step(self, situation: Situation, state: Any) -> tuple[Array, Any]:
-        return self.size * situation.unit, state
+    def at(self, count: Array) -> Any:
+        return self.size
 
 
 @final
@@ -163,10 +172,11 @@ def as_rule(value: Any) -> StepRule:
     """A step rule, a number (constant) or a function of the count (schedule)."""
     if isinstance(value, StepRule):
         return value
+    if str(getattr(value, "__module__", "")).startswith(__package__):
+        raise ArgumentError(f"{value.__name__} makes a step rule, and is not one: write {value.__name__}()")
     if callable(value):
         return Schedule(value)
-    if isinstance(value, (str, bool)) or np.ndim(value) != 0:
-        raise ArgumentError(f"step must be a step rule, a number or a function of the step count; found {value!r}")
+    check_number("step", value, "a step rule, a number or a function of the step count")
     if not isinstance(value, Tracer) and not np.isfinite(value):
         raise ArgumentError(f"step must be finite; found {value!r}")
     return Constant(value)

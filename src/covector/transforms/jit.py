@@ -291,6 +291,7 @@ class JittedFunction(Generic[P, R]):
         values = self._values(args, kwargs, leaves)
         graph, outputs = run_flat(flat, values, self._origin, guarding)
         specialization = self._specialization(graph, flat.structure, time.perf_counter() - start)
+        outputs = [x if type(x) is not np.ndarray or x.shape else x[()] for x in outputs]
         if any(atom.type.shape for atom in graph.outputs):
             shared = Storage(graph).shared(graph.outputs)
             outputs = [np.array(x) if copy else x for x, copy in zip(outputs, shared, strict=True)]
