@@ -226,3 +226,14 @@ def test_a_slice_that_is_read_after_others_were_added(steps: int) -> None:
         return np.sum(slope * np.cos(slope * x[steps:]) + slope * x[1 : x.shape[0] - steps + 1])
 
     compiled_agrees(function, point((100_003,)))
+
+
+def test_a_sum_that_is_no_divisor_is_seen() -> None:
+    """Of many weights only their sum is wanted: where there are none it is NaN, as in NumPy."""
+
+    def total(x: Any) -> Any:
+        return np.sum(x / np.sum(x))
+
+    fast = cv.jit(total)
+    assert fast(np.ones(100_000)) == pytest.approx(1.0)
+    assert np.isnan(quietly(fast, np.zeros(100_000)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,26 @@ def compiled_from_the_first_call() -> None:
 
 def _one(x: Any) -> float:
     return 1.0
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _zero(x: Any) -> Any:
+    return np.zeros(())
+
+
+def _reshaped(x: Any) -> Any:
+    return np.reshape(x, ())
+
+
+def _pushed(function: Any, x: Any) -> Any:
+    return cv.jvp(cv.grad(function), (x,), (np.ones_like(x),))
+
+
+def _means(x: Any) -> Any:
+    return np.mean(x) * np.float32(0.5) + np.mean(x)
 
 
 def _two(x: Any) -> Any:
@@ -109,16 +130,16 @@ class TestDTypes:
             return np.sum(np.maximum(x, 0.5)) + np.mean(x) * 1.5 + np.sum(x * x) * np.float32(0.5)
 
         x = np.array([1.0, 2.0, 3.0], np.float32)
-        push = compiled(lambda x: cv.jvp(cv.grad(function), (x,), (np.ones(3, np.float32),)), x)
+        push: Any = compiled(partial(_pushed, function), x)
         assert [part.dtype for part in push(x)] == [np.float32, np.float32]
-        assert compiled(cv.grad(lambda x: np.mean(x) * np.float32(0.5) + np.mean(x)), x)(x).dtype == np.float32
+        assert compiled(cv.grad(_means), x)(x).dtype == np.float32
 
 
 NUMBERS: list[tuple[Any, Any]] = [
     (cv.grad(_one), np.float64(2.0)),
-    (lambda x: x, np.array(2.0)),
-    (lambda x: np.zeros(()), np.ones(2)),
-    (lambda x: np.reshape(x, ()), np.ones(1)),
+    (_same, np.array(2.0)),
+    (_zero, np.ones(2)),
+    (_reshaped, np.ones(1)),
     (_two, np.eye(2)),
 ]
 
@@ -150,7 +171,9 @@ def test_a_number_of_python_is_not_adapted_to_half_precision() -> None:
         np.testing.assert_allclose(compiled(function, x)(x), function(x), rtol=1e-14)
 
 
-@pytest.mark.parametrize(("dtype", "entries"), [(np.float32, (1e15, 1e20, 1e-25)), (np.float64, (1e300, 1e200, 1e-200))])
+@pytest.mark.parametrize(
+    ("dtype", "entries"), [(np.float32, (1e15, 1e20, 1e-25)), (np.float64, (1e300, 1e200, 1e-200))]
+)
 def test_a_quotient_times_a_number_does_not_underflow(dtype: Any, entries: tuple[float, ...]) -> None:
     def function(x: Any, y: Any, z: Any) -> Any:
         return x / y * z

@@ -584,8 +584,8 @@ class TestJit:
             lambda: cv.jit(power, static_argnames="m"), errors.ArgumentError, ValueError,
             "static_argnames", "'m'", "x, n, flip",
         )  # fmt: skip
-        refused(lambda: cv.jit(power, static_argnums=1.5), errors.ArgumentError, TypeError, "static_argnums", "1.5")  # type: ignore[arg-type]
-        refused(lambda: cv.jit(power, static_argnames=3), errors.ArgumentError, TypeError, "static_argnames", "3")  # type: ignore[arg-type]
+        refused(lambda: cv.jit(power, static_argnums=1.5), errors.ArgumentError, TypeError, "static_argnums", "1.5")  # type: ignore[call-overload]
+        refused(lambda: cv.jit(power, static_argnames=3), errors.ArgumentError, TypeError, "static_argnames", "3")  # type: ignore[call-overload]
 
     def test_arguments_that_are_not_arrays_are_named(self) -> None:
         refused(

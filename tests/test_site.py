@@ -153,6 +153,9 @@ KINDS = {
     "reference": "reference/",
     "table": "supported/",
     "architecture": "architecture/",
+    "gallery": "examples/",
+    "diagram": "transformations/",
+    "plots": "benchmarks/",
 }
 
 

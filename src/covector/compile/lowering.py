@@ -13,7 +13,7 @@ from typing import final
 
 import numpy as np
 
-from covector.compile.accumulators import with_slices_merged
+from covector.compile.accumulators import use_counts, with_slices_merged
 from covector.compile.algebra import with_terms_combined
 from covector.compile.contractions import with_cheaper_products
 from covector.compile.shares import AddShare, with_shares_added
@@ -49,7 +49,7 @@ def _with_equations(graph: Graph, equations: Iterable[Equation]) -> Graph:
 def _with_implicit_repetition(graph: Graph) -> Graph:
     """Leaves broadcasting to NumPy, and takes sums of large arrays once."""
     sources: dict[Atom, Atom] = {}
-    sums = _Sums()
+    sums = _Sums(graph)
     equations: list[Equation] = []
     for equation in graph.equations:
         equation = Equation(equation.primitive, sums.replaced(equation.inputs), equation.outputs)
@@ -66,9 +66,11 @@ class _Sums:
 
     So the sum of x (c / sum x) is sum x (c / sum x), which is c: that of weights which were divided by their sum. The
     maximum that is subtracted before exponentials are taken has the derivative c - c then, and no entry has a share.
+    The weights must be used otherwise, too: where the sum is no divisor, they show it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, graph: Graph) -> None:
+        self.uses = use_counts(graph)
         self.scaled: dict[Atom, tuple[Atom, Atom | None]] = {}
         self.known: dict[Atom, Variable] = {}
         self.same: dict[Atom, Atom] = {}
@@ -104,12 +106,13 @@ class _Sums:
 
     def _sum(self, x: Atom, out: Variable) -> Sequence[Equation]:
         if x in self.scaled:
+            shown = self.uses[x] > 1
             x, factor = self.scaled[x]
             total = Variable(out.type)
             equations = self._sum(x, total)
             inputs = self.replaced((total,) if factor is None else (total, factor))
             number, divisor = self.quotients.get(inputs[-1], (0.0, None))
-            if divisor is inputs[0]:
+            if divisor is inputs[0] and shown:
                 self.same[out] = Literal(out.type.dtype.type(number), out.type)
                 self.normalized.add(self.same[out])
                 return equations

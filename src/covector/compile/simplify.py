@@ -137,7 +137,7 @@ def _identity(atom: Atom) -> Any:
 
 
 def _folded(equation: Equation) -> Sequence[Atom] | Equation:
-    if not equation.inputs or not all([isinstance(atom, Literal) for atom in equation.inputs]):
+    if not equation.inputs or not all(isinstance(atom, Literal) for atom in equation.inputs):
         return equation
     if equation.primitive.effect or any(v.type.shape for v in equation.outputs) or len(equation.outputs) > 1:
         return equation

@@ -16,7 +16,7 @@ from functools import cached_property, partial, update_wrapper
 from html import escape
 from operator import itemgetter
 from types import MethodType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, final
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, final, overload
 
 import numpy as np
 from attrs import field, frozen
@@ -400,13 +400,25 @@ def _identifier(function: Callable[..., Any]) -> str:
     return name if name.isidentifier() else "function"
 
 
+@overload
 def jit(
     function: Callable[P, R], static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
-) -> JittedFunction[P, R]:
+) -> JittedFunction[P, R]: ...
+
+
+@overload
+def jit(
+    *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Callable[[Callable[P, R]], JittedFunction[P, R]]: ...
+
+
+def jit(
+    function: Any = None, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Any:
     """The function, recorded at its first call and run as straight-line NumPy from then on.
 
     Args:
-        function: a function of arrays, numbers or trees of them.
+        function: a function of arrays, numbers or trees of them; without it, a decorator is returned.
         static_argnums: positional arguments that are not recorded but compiled in; hashable.
         static_argnames: the same for keyword arguments.
 
@@ -424,5 +436,12 @@ def jit(
         >>> fast = jit(grad(lambda x, y: np.log(x) + x * y - np.sin(y)))
         >>> round(float(fast(2.0, 5.0)), 6)
         5.5
+        >>> @jit(static_argnums=1)
+        ... def power(x, exponent):
+        ...     return x**exponent
+        >>> float(power(2.0, 3))
+        8.0
     """
+    if function is None:
+        return partial(JittedFunction, static_argnums=static_argnums, static_argnames=static_argnames)
     return JittedFunction(function, static_argnums, static_argnames)
