@@ -176,7 +176,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small matrices, few steps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE")
     options = parser.parse_args()
-    command = " ".join(["python -m benchmarks.norms", *sys.argv[1:]])
+    command = f"python -m benchmarks.norms{' --quick' * options.quick}"
     print(f"{command}\n{machine()}\n")
     figures = measured_kernels(options.quick)
     print()

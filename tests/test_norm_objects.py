@@ -223,3 +223,11 @@ def test_both_bounds_of_a_black_box_are_tight_where_its_ball_is_curved(norm: Nor
     steepness = float(norm.dual_norm(gradient))
     assert found.lower == pytest.approx(steepness, rel=1e-10)
     assert steepness * (1 - 1e-12) <= found.upper <= steepness * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("name", ["muon_norm", "rms_to_rms", "row_rms", "column_rms"])
+def test_matrices_without_entries_have_norm_zero(name: str, shape: tuple[int, int]) -> None:
+    norm, empty = getattr(norms, name)(), np.zeros(shape)
+    assert norm.norm(empty) == norm.dual_norm(empty) == 0.0
+    assert norm.maximizer(empty).shape == shape

@@ -17,6 +17,7 @@ in `covector.norms.subspaces`, interpolation in `covector.norms.interpolation`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, final
 
 import attrs
@@ -225,7 +226,8 @@ class Blockwise(Norm):
         inner = tuple(axis % len(shape) for axis in self.axes)
         outer = tuple(axis for axis in range(len(shape)) if axis not in inner)
         order = (*outer, *inner)
-        blocks = np.reshape(np.transpose(x, order), (-1, *(shape[axis] for axis in inner)))
+        count = prod(shape[axis] for axis in outer)
+        blocks = np.reshape(np.transpose(x, order), (count, *(shape[axis] for axis in inner)))
 
         def restore(blocks: Array) -> Tree:
             moved = np.reshape(blocks, tuple(shape[axis] for axis in order))

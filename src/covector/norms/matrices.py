@@ -182,7 +182,7 @@ class ShapeScaled(Norm):
 
     def _factor(self, tree: Tree) -> float:
         outputs, inputs = typeof(matrix(tree)[0]).shape
-        root = float(np.sqrt(inputs / outputs))
+        root = float(np.sqrt(inputs / outputs)) if inputs and outputs else 1.0
         return min(root, 1.0) if self.at_most_one else root
 
 
