@@ -54,7 +54,8 @@ class Covector(Peer):
         """Return the function that computes the derivative."""
         function = problem.build(self.library)
         if problem.derivative == "hvp":
-            return lambda x, vector: self.module.hvp(function, (x,), (vector,))
+            hvp = self.module.hvp  # not through the peer: a jitted function watches the arrays of all that it refers to
+            return lambda x, vector: hvp(function, (x,), (vector,))
         derivative: Function = self.operators[problem.derivative](function, argnums=problem.argnums)
         return derivative
 
