@@ -45,6 +45,8 @@ def _takes_care(equation: Equation) -> bool:
 
 def plain(graph: Graph) -> Graph:
     """The graph with plain operations, where errors and the outputs tell if it must not be used."""
+    if not is_careful(graph):
+        return graph
     unseen = _unseen(graph)
     makers: dict[Atom, Equation] = {
         v: e for e in graph.equations if isinstance(e.primitive, Extreme) for v in e.outputs

@@ -23,10 +23,10 @@ MATH: dict[type, str] = {
     elementary.Log10: "log10", elementary.Sqrt: "sqrt", elementary.Sin: "sin", elementary.Cos: "cos",
     elementary.Tan: "tan", elementary.Arcsin: "asin", elementary.Arccos: "acos", elementary.Arctan: "atan",
     elementary.Sinh: "sinh", elementary.Cosh: "cosh", elementary.Tanh: "tanh", elementary.Arcsinh: "asinh",
-    elementary.Arccosh: "acosh", elementary.Arctanh: "atanh", arithmetic.Log: "log",
-    elementary.RootOfSquares: "sqrt", elementary.Hypot: "hypot", elementary.Arctan2: "atan2",
+    elementary.Arccosh: "acosh", elementary.Arctanh: "atanh", arithmetic.Log: "log", elementary.RootOfSquares: "sqrt",
 }  # fmt: skip
-MATH_BY_UFUNC = {"erf": "erf", "erfc": "erfc"}
+MATH_OF_TWO: dict[type, str] = {elementary.Hypot: "hypot", elementary.Arctan2: "atan2"}
+MATH_BY_UFUNC = {"erf": "math.erf({0})", "erfc": "math.erfc({0})"}
 """The functions of `math` for numbers, by operation and by the name of SciPy's ufunc."""
 
 STEPS = {
@@ -47,6 +47,8 @@ SCALAR_FORMS: dict[type, str] = {
     MaskedMultiply: "{0} * {1} if {0} else 0.0", Select: "{1} if {0} else {2}", parts.Absolute: "abs({0})",
     parts.Fabs: "abs({0})", elementary.Logistic: "1.0 / (1.0 + math.exp({1} - {0}))",
     Share: "(0.5 if {2} == {0} else 1.0) if {1} == {0} else 0.0 if {2} == {0} else math.sqrt(-1.0)",
+    **{kind: f"math.{name}({{0}})" for kind, name in MATH.items()},
+    **{kind: f"math.{name}({{0}}, {{1}})" for kind, name in MATH_OF_TWO.items()},
 }  # fmt: skip
 """Functions of Python's floats; they raise, or give NaN, where they are not NumPy's: the part of NaN in a maximum."""
 
@@ -66,11 +68,9 @@ def scalar_form(equation: Equation) -> str | None:
     """The operation on Python's numbers, with places for its inputs."""
     primitive: Any = equation.primitive
     kind = type(primitive)
-    function = MATH.get(kind)
-    if function is None and isinstance(primitive, Elementwise):
-        function = MATH_BY_UFUNC.get(getattr(primitive.ufunc, "__name__", ""))
-    if function is not None:
-        return f"math.{function}({', '.join(f'{{{i}}}' for i in range(len(equation.inputs)))})"
+    form = SCALAR_FORMS.get(kind)
+    if form is not None:
+        return form
     if kind is StepFunction:
         return _step(equation, primitive.ufunc.__name__)
     if kind is Bound or (kind is Extreme and primitive.ufunc in (np.maximum, np.minimum)):
@@ -78,7 +78,7 @@ def scalar_form(equation: Equation) -> str | None:
         return f"{{0}} if {{0}} {'<=' if smaller else '>='} {{1}} or {{0}} != {{0}} else {{1}}"
     if kind is Cast and equation.inputs[0].type.dtype == np.bool_ and equation.outputs[0].type.dtype == np.float64:
         return "float({0})"
-    return SCALAR_FORMS.get(kind)
+    return MATH_BY_UFUNC.get(getattr(primitive.ufunc, "__name__", "")) if isinstance(primitive, Elementwise) else None
 
 
 def _step(equation: Equation, name: str) -> str | None:

@@ -1,131 +1,143 @@
 """Simplification: small functions from graph to graph, each linear in the size of the graph.
 
-Every pass walks the equations once, in order, with a substitution from variables to the atoms that replace
-them. `simplified` runs all passes and checks the graph after each. The outputs stay what they were, for every
-input, to rounding; equations with effects (guards, prints) are kept where they are.
+A pass walks the equations once, in order. Most of what is simplified is simplified by a *rule*: it looks at one
+equation, whose inputs are simplified already, and gives another one, or the atoms that stand for its outputs. All
+rules are applied to an equation, one after the other, in a single walk. `simplified` runs all passes and checks the
+graph after each. The outputs stay what they were, for every input, to rounding; equations with effects (guards,
+prints) are kept where they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from covector.compile.identities import with_identities_applied
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
-from covector.core.families import MASKED_MULTIPLY, Elementwise
+from covector.core.families import MASKED_MULTIPLY, Elementwise, MaskedMultiply
 from covector.core.primitive import Primitive
 from covector.core.types import Array, typeof
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check
-from covector.ops.arithmetic import DIVIDE, MULTIPLY, NEGATIVE, POWER, RATIO, SQUARE
+from covector.ops.arithmetic import MULTIPLY, NEGATIVE, POWER, SQUARE, Divide, Multiply, Power
 from covector.ops.axes import Permute
 from covector.ops.comparison import OneLike
 
-Substitution = dict[Atom, Atom]
+Result = Sequence[Atom] | Equation
+"""What takes the place of an equation: another one, or the atoms that stand for its outputs."""
+
+Rule = Callable[[Equation], Result]
 
 
 def simplified(graph: Graph) -> Graph:
     """The graph after all passes."""
     for simplify in PASSES:
-        graph = check(simplify(graph), typed=frozenset(graph.equations))
+        given, graph = graph, simplify(graph)
+        if graph is not given:
+            check(graph, typed=frozenset(given.equations))
     return graph
 
 
 # --- passes ---------------------------------------------------------------------------------------------
 
 
-def with_constants_folded(graph: Graph) -> Graph:
-    """Computes the equations whose inputs are numbers, unless NumPy would warn."""
-    return _rewritten(graph, _folded)
-
-
-def with_uniform_arrays_as_numbers(graph: Graph) -> Graph:
-    """Uses the number in place of an array of equal numbers where broadcasting does the rest."""
-    uniform: dict[Atom, Literal] = {}
-
-    def rule(equation: Equation) -> Sequence[Atom] | Equation:
-        if len(equation.outputs) != 1 or not equation.inputs:
-            return equation
-        (out,) = equation.outputs
-        first = _number_of(equation.inputs[0], uniform)
-        if type(equation.primitive) is OneLike:
-            one = out.type.dtype.type(1)
-            first = Literal(one, typeof(one))
-            if not out.type.shape:
-                return [first]
-        if isinstance(equation.primitive, (BroadcastTo, Reshape, OneLike)) and first is not None:
-            equation = Equation(BroadcastTo(out.type.shape), (first,), equation.outputs)
-            uniform[out] = first
-        elif isinstance(equation.primitive, Elementwise):
-            equation = _with_numbers(equation, uniform)
-        return equation
-
-    return _rewritten(graph, rule)
-
-
-def with_simpler_operations(graph: Graph) -> Graph:
-    """Removes factors of one, casts and reshapes that change nothing, and other operations with a simpler form."""
-    return _rewritten(graph, _simpler)
-
-
-def with_common_subexpressions_shared(graph: Graph) -> Graph:
-    """Computes equal operations on equal inputs once."""
-    known: dict[Any, tuple[Variable, ...]] = {}
-
-    def shared(equation: Equation) -> Sequence[Atom] | Equation:
-        if equation.primitive.effect:
-            return equation
-        key = (equation.primitive, *map(_identity, equation.inputs))
-        return known.setdefault(key, equation.outputs)
-
-    return _rewritten(graph, shared)
-
-
 def without_dead_code(graph: Graph) -> Graph:
     """Leaves out equations on which no output and no effect depends, and unused constants."""
-    needed = {atom for atom in graph.outputs if isinstance(atom, Variable)}
+    needed: set[Atom] = set(graph.outputs)
     kept = []
     for equation in reversed(graph.equations):
-        if equation.primitive.effect or not needed.isdisjoint(equation.outputs):
+        if not needed.isdisjoint(equation.outputs) or equation.primitive.effect:
             kept.append(equation)
-            needed |= {atom for atom in equation.inputs if isinstance(atom, Variable)}
+            needed.update(equation.inputs)
+    if len(kept) == len(graph.equations) and all(variable in needed for variable, _ in graph.constants):
+        return graph
     constants = tuple((variable, value) for variable, value in graph.constants if variable in needed)
     return Graph(graph.inputs, tuple(reversed(kept)), graph.outputs, constants, graph.structure)
 
 
-PASSES: tuple[Callable[[Graph], Graph], ...] = (
-    without_dead_code,
-    with_constants_folded,
-    with_uniform_arrays_as_numbers,
-    with_identities_applied,
-    with_simpler_operations,
-    with_common_subexpressions_shared,
-    without_dead_code,
-)
-"""The passes in the order in which `simplified` runs them."""
-
-
-# --- how a pass rewrites --------------------------------------------------------------------------------
-
-
-def _rewritten(graph: Graph, rule: Callable[[Equation], Sequence[Atom] | Equation]) -> Graph:
-    """The graph with each equation replaced by another one, or by the atoms that stand for its outputs."""
-    replaced: Substitution = {}
+def with_rules_applied(graph: Graph, makers: Sequence[Callable[[], Rule]] | None = None) -> Graph:
+    """Applies rules, all of them by default, to each equation."""
+    rules = [make() for make in makers or RULES]
+    replaced: dict[Atom, Atom] = {}
     equations = []
     for equation in graph.equations:
         if not replaced.keys().isdisjoint(equation.inputs):
             inputs = tuple([replaced.get(atom, atom) for atom in equation.inputs])
             equation = Equation(equation.primitive, inputs, equation.outputs)
-        result = rule(equation)
-        if isinstance(result, Equation):
-            equations.append(result)
-        elif result is equation.outputs:
-            equations.append(equation)
+        outputs = equation.outputs
+        for rule in rules:
+            result = rule(equation)
+            if not isinstance(result, Equation):
+                replaced.update(zip(outputs, result, strict=True))
+                break
+            equation = result
         else:
-            replaced.update(zip(equation.outputs, result, strict=True))
-    outputs = tuple([replaced.get(atom, atom) for atom in graph.outputs])
-    return Graph(graph.inputs, tuple(equations), outputs, graph.constants, graph.structure)
+            equations.append(equation)
+    atoms = tuple([replaced.get(atom, atom) for atom in graph.outputs])
+    return Graph(graph.inputs, tuple(equations), atoms, graph.constants, graph.structure)
+
+
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    without_dead_code,
+    with_identities_applied,
+    with_rules_applied,
+    without_dead_code,
+)
+"""The passes in the order in which `simplified` runs them."""
+
+
+# --- rules ----------------------------------------------------------------------------------------------
+
+
+def folding() -> Rule:
+    """Computes operations on numbers, unless NumPy would warn."""
+    return _folded
+
+
+def using_numbers() -> Rule:
+    """Uses the number in place of an array of equal numbers where broadcasting does the rest."""
+    uniform: dict[Atom, Literal] = {}
+
+    def rule(equation: Equation) -> Result:
+        primitive = equation.primitive
+        if not isinstance(primitive, (BroadcastTo, Reshape, OneLike)):
+            return _with_numbers(equation, uniform) if uniform else equation
+        (out,) = equation.outputs
+        number = _number_of(equation.inputs[0], uniform)
+        if isinstance(primitive, OneLike):
+            one = out.type.dtype.type(1)
+            number = Literal(one, typeof(one))
+            if not out.type.shape:
+                return [number]
+        if number is None:
+            return equation
+        uniform[out] = number
+        return Equation(BroadcastTo(out.type.shape), (number,), equation.outputs)
+
+    return rule
+
+
+def simplifying() -> Rule:
+    """Removes factors of one, casts and reshapes that change nothing, and other operations with a simpler form."""
+    return _simpler
+
+
+def sharing() -> Rule:
+    """Computes equal operations on equal inputs once."""
+    known: dict[Any, tuple[Variable, ...]] = {}
+
+    def rule(equation: Equation) -> Result:
+        if equation.primitive.effect:
+            return equation
+        outputs = known.setdefault((equation.primitive, *map(_identity, equation.inputs)), equation.outputs)
+        return equation if outputs is equation.outputs else outputs
+
+    return rule
+
+
+RULES: tuple[Callable[[], Rule], ...] = (folding, using_numbers, simplifying, sharing)
+"""What makes the rules, in the order in which they see an equation."""
 
 
 def _identity(atom: Atom) -> Any:
@@ -133,26 +145,24 @@ def _identity(atom: Atom) -> Any:
     return atom if isinstance(atom, Variable) else (repr(atom.value), atom.type)
 
 
-# --- rules ----------------------------------------------------------------------------------------------
-
-
-def _folded(equation: Equation) -> Sequence[Atom] | Equation:
-    if not equation.inputs or not all(isinstance(atom, Literal) for atom in equation.inputs):
+def _folded(equation: Equation) -> Result:
+    for atom in equation.inputs:
+        if isinstance(atom, Variable):
+            return equation
+    if not equation.inputs or equation.primitive.effect or len(equation.outputs) != 1:
         return equation
-    if equation.primitive.effect or any(v.type.shape for v in equation.outputs) or len(equation.outputs) > 1:
-        return equation
-    values = [atom.value for atom in equation.inputs if isinstance(atom, Literal)]
-    value = _value(equation.primitive, values)
-    if value is None or typeof(value) != equation.outputs[0].type:
+    (out,) = equation.outputs
+    value = None if out.type.shape else _value(equation.primitive, equation.inputs)
+    if value is None or typeof(value) != out.type:
         return equation
     return [Literal(value, typeof(value))]
 
 
-def _value(primitive: Primitive, values: Sequence[Array]) -> Array | None:
+def _value(primitive: Primitive, numbers: Sequence[Atom | None]) -> Array | None:
     """What an operation on numbers gives; None if NumPy would warn."""
     try:
         with np.errstate(all="raise"):
-            return primitive.evaluate(*values)
+            return primitive.evaluate(*(number.value for number in numbers if isinstance(number, Literal)))
     except ArithmeticError:
         return None
 
@@ -163,12 +173,12 @@ def _number_of(atom: Atom, uniform: dict[Atom, Literal]) -> Literal | None:
 
 def _with_numbers(equation: Equation, uniform: dict[Atom, Literal]) -> Equation:
     """An elementwise operation with numbers for uniform inputs, if the output stays what it is."""
-    if uniform.keys().isdisjoint(equation.inputs):
+    if not isinstance(equation.primitive, Elementwise) or uniform.keys().isdisjoint(equation.inputs):
         return equation
     (out,) = equation.outputs
     numbers = [_number_of(atom, uniform) for atom in equation.inputs]
-    if all(number is not None for number in numbers):
-        value = _value(equation.primitive, [number.value for number in numbers if number is not None])
+    if None not in numbers:
+        value = _value(equation.primitive, numbers)
         if value is None or not out.type.shape or typeof(value).dtype != out.type.dtype:
             return equation
         uniform[out] = Literal(value, typeof(value))
@@ -178,27 +188,19 @@ def _with_numbers(equation: Equation, uniform: dict[Atom, Literal]) -> Equation:
     return Equation(equation.primitive, inputs, equation.outputs) if kind == out.type else equation
 
 
-def _simpler(equation: Equation) -> Sequence[Atom] | Equation:
-    primitive, inputs, (out,) = equation.primitive, equation.inputs, equation.outputs[:1] or (None,)
-    if out is None or len(equation.outputs) > 1:
-        return equation
-    if primitive in (MULTIPLY, MASKED_MULTIPLY):
-        return _simpler_product(equation, out)
-    if primitive in (DIVIDE, RATIO) and _is_number(inputs[1], 1) and inputs[0].type == out.type:
-        return [inputs[0]]
-    if primitive == POWER and _is_number(inputs[1], 1) and inputs[0].type == out.type:
-        return [inputs[0]]
-    if primitive == POWER and _is_number(inputs[1], 2) and inputs[0].type.strong() == out.type:
-        return Equation(SQUARE, inputs[:1], equation.outputs)
-    if isinstance(primitive, (BroadcastTo, Cast, Reshape, SumTo)) and inputs[0].type == out.type:
-        return [inputs[0]]
-    if isinstance(primitive, Permute) and primitive.axes == tuple(range(len(primitive.axes))):
-        return [inputs[0]]
-    return equation
+# --- operations with a simpler form ---------------------------------------------------------------------
 
 
-def _simpler_product(equation: Equation, out: Variable) -> Sequence[Atom] | Equation:
+def _simpler(equation: Equation) -> Result:
+    simpler = SIMPLER.get(type(equation.primitive))
+    return equation if simpler is None else simpler(equation)
+
+
+def _simpler_product(equation: Equation) -> Result:
     left, right = equation.inputs
+    if isinstance(left, Variable) and isinstance(right, Variable):
+        return equation
+    (out,) = equation.outputs
     for factor, other in ((left, right), (right, left)):
         if _is_number(factor, 1) and other.type == out.type:
             return [other]
@@ -209,6 +211,37 @@ def _simpler_product(equation: Equation, out: Variable) -> Sequence[Atom] | Equa
     return equation
 
 
+def _simpler_quotient(equation: Equation) -> Result:
+    x, y = equation.inputs
+    return [x] if _is_number(y, 1) and x.type == equation.outputs[0].type else equation
+
+
+def _simpler_power(equation: Equation) -> Result:
+    (x, exponent), (out,) = equation.inputs, equation.outputs
+    if equation.primitive == POWER and _is_number(exponent, 1) and x.type == out.type:
+        return [x]
+    if equation.primitive == POWER and _is_number(exponent, 2) and x.type.strong() == out.type:
+        return Equation(SQUARE, (x,), equation.outputs)
+    return equation
+
+
+def _without_effect_on_type(equation: Equation) -> Result:
+    """What changes nothing but the type does nothing if it keeps it."""
+    return equation.inputs if equation.inputs[0].type == equation.outputs[0].type else equation
+
+
+def _simpler_permutation(equation: Equation) -> Result:
+    axes = equation.primitive.axes  # type: ignore[attr-defined]
+    return equation.inputs if axes == tuple(range(len(axes))) else equation
+
+
+SIMPLER: Mapping[type, Rule] = {
+    Multiply: _simpler_product, MaskedMultiply: _simpler_product, Divide: _simpler_quotient,
+    Power: _simpler_power, Permute: _simpler_permutation,
+    **dict.fromkeys((BroadcastTo, Cast, Reshape, SumTo), _without_effect_on_type),
+}  # fmt: skip
+"""The simpler form of operations, by their type."""
+
+
 def _is_number(atom: Atom, number: int) -> bool:
     return isinstance(atom, Literal) and not atom.type.shape and bool(atom.value == number)
-

@@ -15,6 +15,7 @@ outputs are finite becomes an output of its own, to be looked at.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import Any, final
@@ -94,10 +95,12 @@ def _atoms(arrays: Sequence[Entries]) -> Iterator[Any]:
 def _is_small(graph: Graph) -> bool:
     """Whether all is real or boolean, and computing entry by entry is quicker."""
     given = [v.type for v in (*graph.inputs, *(v for v, _ in graph.constants))]
-    kinds = [*given, *(v.type for e in graph.equations for v in e.outputs)]
-    if any(k.dtype not in (DOUBLE, BOOL) or not k.size for k in kinds) or sum([k.size for k in kinds]) > MOST_NUMBERS:
+    counts = Counter([*given, *[v.type for e in graph.equations for v in e.outputs]])
+    if any(k.dtype not in (DOUBLE, BOOL) or not k.size for k in counts):
         return False
-    return _cost_by_entries(graph, given) <= _cost_by_arrays(graph)
+    if sum([k.size * count for k, count in counts.items()]) > MOST_NUMBERS:
+        return False
+    return not any(k.shape for k in counts) or _cost_by_entries(graph, given) <= _cost_by_arrays(graph)
 
 
 def _cost_by_entries(graph: Graph, given: Sequence[ArrayType]) -> int:
@@ -126,12 +129,10 @@ class _Unroller:
 
     def add(self, equation: Equation) -> bool:
         """Adds what an equation computes; False if it cannot be computed on Python's numbers."""
-        rule = RULES.get(type(equation.primitive))
-        if rule is None and isinstance(equation.primitive, (Elementwise, Select)):
-            if len(equation.outputs) == 1 and not equation.outputs[0].type.shape:
-                return self._add_number(equation, equation.outputs[0])
-            rule = _elementwise
-        found = None if rule is None else rule(self, equation)
+        rule = RULES.get(type(equation.primitive), _elementwise)
+        if rule is _elementwise and len(equation.outputs) == 1 and not equation.outputs[0].type.shape:
+            return self._add_number(equation, equation.outputs[0])
+        found = rule(self, equation)
         if found is None:
             return False
         for variable, entries in zip(equation.outputs, found, strict=True):
@@ -142,9 +143,13 @@ class _Unroller:
         return True
 
     def _add_number(self, equation: Equation, out: Variable) -> bool:
-        inputs = [self.number(atom) if not atom.type.shape else self.entries[atom].item() for atom in equation.inputs]
-        self.numbers[out] = self.computed(equation.primitive, inputs, _kind(out.type))
-        return scalar_form(equation) is not None
+        """Adds an elementwise operation on numbers."""
+        if scalar_form(equation) is None:
+            return False
+        numbers = self.numbers
+        inputs = [numbers[atom] if atom in numbers else self.read(atom).item() for atom in equation.inputs]
+        numbers[out] = self.computed(equation.primitive, inputs, _kind(out.type))
+        return True
 
     def number(self, atom: Atom) -> Atom:
         """What stands for a variable or literal without axes."""
@@ -160,10 +165,11 @@ class _Unroller:
 
     def computed(self, primitive: Primitive, inputs: Sequence[Atom], kind: ArrayType = FLOAT) -> Atom:
         """An operation on numbers."""
-        if type(primitive) in ABSORBING and ZERO in inputs:
-            return self._zero(primitive, inputs)
-        if isinstance(primitive, Add) and ZERO in inputs:
-            return inputs[0] if inputs[1] is ZERO else inputs[1]
+        if ZERO in inputs:
+            if type(primitive) in ABSORBING:
+                return self._zero(primitive, inputs)
+            if isinstance(primitive, Add):
+                return inputs[0] if inputs[1] is ZERO else inputs[1]
         out = Variable(kind)
         self.equations.append(Equation(primitive, tuple(inputs), (out,)))
         return out

@@ -89,8 +89,10 @@ def latest(inputs: Sequence[Array]) -> Interpreter | None:
 
 def lifted(values: Sequence[Array]) -> Sequence[Array]:
     """The values, with plain arrays as the tracers among the values see them (see `Tracer.lift`)."""
-    tracer = next((x for x in values if isinstance(x, Tracer)), None)
-    return values if tracer is None else [tracer.lift(x) if type(x) is np.ndarray else x for x in values]
+    for tracer in values:
+        if isinstance(tracer, Tracer):
+            return [tracer.lift(x) if type(x) is np.ndarray else x for x in values]
+    return values
 
 
 class Tracer:

@@ -54,10 +54,11 @@ class Primitive(metaclass=PrimitiveMeta):
     """Whether the outputs may share the memory of the first input."""
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Primitive) and type(self) is type(other) and _values(self) == _values(other)
+        return self is other or (type(self) is type(other) and _values(self) == _values(other))
 
     def __hash__(self) -> int:
-        return hash((type(self), *_values(self)))
+        kind = type(self)
+        return hash((kind, *_values(self)) if _fields(kind) else kind)
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={_shown(f.repr, getattr(self, f.name))}" for f in _fields(type(self)) if f.repr)
