@@ -20,6 +20,7 @@ from typing import Any, final
 import numpy as np
 
 from covector.compile.accumulators import Accumulator, accumulators
+from covector.compile.algebra import with_terms_combined
 from covector.compile.blocks import BlockWriter, Target
 from covector.compile.buffers import zeros
 from covector.compile.expressions import (
@@ -34,7 +35,7 @@ from covector.compile.expressions import (
 )
 from covector.compile.guards import Guard
 from covector.compile.lowering import lowered
-from covector.compile.numbers import guard_lines
+from covector.compile.numbers import Names, NumberWriter, guard_lines
 from covector.compile.regions import Region, Step, scheduled
 from covector.compile.runtime import HELPERS
 from covector.compile.scalars import scalar_expression
@@ -77,8 +78,7 @@ class Writer:
         self.numbers, self.equations, self.kept = expression is scalar_expression, graph.equations, dict[Any, str]()
         self.attempts: bool = outer is not None and outer.attempts
         self.attempted: list[Equation] = [] if outer is None else outer.attempted
-        self.taken: frozenset[str] = frozenset(arguments) if outer is None else outer.taken
-        self.counts: dict[str, int] = {} if outer is None else outer.counts
+        self.free: Names = Names(arguments) if outer is None else outer.free
         self.namespace: dict[str, Any] = {} if namespace is None else namespace
         self.names: dict[Variable, str] = dict(zip(graph.inputs, arguments, strict=True))
         self.names |= {variable: self.refer("constant", value) for variable, value in graph.constants}
@@ -99,7 +99,10 @@ class Writer:
 
     def block(self, graph: Graph, arguments: Sequence[str], numbers: bool) -> tuple[list[str], list[str]]:
         """The statements of a graph whose inputs are the arguments, and its outputs as source."""
-        graph = graph if numbers else lowered(expanded(graph))
+        graph = with_terms_combined(graph) if numbers else lowered(expanded(graph))
+        if numbers and not any(isinstance(e.primitive, Structured) for e in graph.equations):
+            writer = NumberWriter(graph, arguments, self.free)
+            return writer.lines, list(map(writer.operand, graph.outputs))
         expression = scalar_expression if numbers else array_expression
         inner = Writer(graph, self.name, arguments, expression, self, self.namespace)
         lines = inner.lines()
@@ -165,7 +168,7 @@ class Writer:
     def _array_of(self, text: str, value: Array) -> str:
         """The name of a number as an array."""
         name = f"n{re.sub(r'[()+]', '', text).replace('.', '_').replace('-', 'minus_')}"
-        if name in self.taken or not np.isfinite(value):
+        if name in self.free.taken or not np.isfinite(value):
             return text
         self.namespace.setdefault(name, np.array(value, np.float64))
         return name
@@ -259,17 +262,14 @@ class Writer:
 
     def _named(self, variable: Variable | None, stem: str) -> str:
         """A name for a variable in a loop, or for one that is not in the graph."""
-        name = stem if stem in LOOP_NAMES and stem not in self.taken else self.fresh(stem)
+        name = stem if stem in LOOP_NAMES and stem not in self.free.taken else self.fresh(stem)
         if variable is not None:
             self.names[variable] = name
         return name
 
     def fresh(self, stem: str) -> str:
         """A name that is not used yet."""
-        stem = re.sub(r"\W+", "_", stem)
-        self.counts[stem] = self.counts.get(stem, 0) + 1
-        name = f"{stem}_{self.counts[stem]}"
-        return self.fresh(stem) if name in self.taken else name
+        return self.free.fresh(stem)
 
     def operand(self, atom: Atom) -> str:
         """A variable or literal as source."""

@@ -9,22 +9,39 @@ Nothing here needs to be freed, shared or written into, so this takes a third of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
+
+import numpy as np
 
 from covector.compile.guards import Guard
 from covector.compile.scalars import scalar_form
+from covector.core.types import Array
 from covector.graph.graph import Atom, Graph, Literal
 
 
 @final
-class NumberWriter:
-    """The statements of a graph, and the names of its values; `names` are those of the inputs."""
+class Names:
+    """The names of one program: none of those `taken`, each once."""
 
-    def __init__(self, graph: Graph, names: Sequence[str], taken: Sequence[str]) -> None:
-        self.names: dict[Atom, str] = dict(zip(graph.inputs, names, strict=True))
-        self.taken = {*names, *taken}
-        self.counts: dict[str, int] = {}
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = frozenset(taken)
+        self._counts: dict[str, int] = {}
+
+    def fresh(self, stem: str) -> str:
+        """A name that is not used yet."""
+        stem = stem if stem.isidentifier() else re.sub(r"\W+", "_", stem)
+        count = self._counts[stem] = self._counts.get(stem, 0) + 1
+        name = f"{stem}_{count}"
+        return self.fresh(stem) if name in self.taken else name
+
+
+@final
+class NumberWriter:
+    """The statements of a graph, and the names of its values; `arguments` are those of the inputs."""
+
+    def __init__(self, graph: Graph, arguments: Sequence[str], names: Names) -> None:
+        self.names: dict[Atom, str] = dict(zip(graph.inputs, arguments, strict=True))
         self.lines: list[str] = []
         for equation in graph.equations:
             inputs = [self.operand(atom) for atom in equation.inputs]
@@ -34,18 +51,12 @@ class NumberWriter:
                 continue
             form = scalar_form(equation)
             assert form is not None
-            name = self.names[equation.outputs[0]] = self._fresh(primitive.name)
+            name = self.names[equation.outputs[0]] = names.fresh(primitive.name)
             self.lines.append(f"{name} = {form.format(*inputs)}")
 
     def operand(self, atom: Atom) -> str:
         """A variable or literal as source."""
         return number_literal(atom.value) if isinstance(atom, Literal) else self.names[atom]
-
-    def _fresh(self, stem: str) -> str:
-        stem = stem if stem.isidentifier() else re.sub(r"\W+", "_", stem)
-        count = self.counts[stem] = self.counts.get(stem, 0) + 1
-        name = f"{stem}_{count}"
-        return self._fresh(stem) if name in self.taken else name
 
 
 def guard_lines(guard: Guard, asked: str) -> list[str]:
@@ -57,8 +68,8 @@ def guard_lines(guard: Guard, asked: str) -> list[str]:
 NAMED: Mapping[str, str] = {"inf": "math.inf", "-inf": "(-math.inf)", "nan": "math.nan"}
 
 
-def number_literal(value: float) -> str:
-    """A Python number as source."""
-    text = repr(value)
+def number_literal(value: Array) -> str:
+    """A number as one of Python's, as source."""
+    text = repr(value.item() if isinstance(value, np.generic) else value)
     text = NAMED.get(text, text)
     return f"({text})" if text.startswith("-") else text

@@ -27,7 +27,7 @@ from covector.compile.emit import Writer
 from covector.compile.expressions import array_expression, number_text
 from covector.compile.guards import Guard, GuardFailedError
 from covector.compile.lowering import LARGE, lowered
-from covector.compile.numbers import NumberWriter
+from covector.compile.numbers import Names, NumberWriter
 from covector.compile.plain import is_careful, lets_nan_through, plain
 from covector.compile.prints import has_prints
 from covector.compile.runtime import HELPERS
@@ -100,7 +100,7 @@ class Program:
         """The function on Python's floats."""
         unpacking, names = self._unpacked(numbers.inputs)
         graph = with_terms_combined(plain(numbers.graph))
-        writer = NumberWriter(graph, names, self._arguments)
+        writer = NumberWriter(graph, names, Names((*names, *self._arguments)))
         lines = [*unpacking, *writer.lines]
         texts = map(writer.operand, graph.outputs)
         outputs = [

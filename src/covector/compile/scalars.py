@@ -76,8 +76,8 @@ def scalar_form(equation: Equation) -> str | None:
     if kind is Bound or (kind is Extreme and primitive.ufunc in (np.maximum, np.minimum)):
         smaller = primitive.upper if kind is Bound else primitive.ufunc is np.minimum
         return f"{{0}} if {{0}} {'<=' if smaller else '>='} {{1}} or {{0}} != {{0}} else {{1}}"
-    if kind is Cast and equation.inputs[0].type.dtype == np.bool_ and equation.outputs[0].type.dtype == np.float64:
-        return "float({0})"
+    if kind is Cast:
+        return _cast(equation.inputs[0].type.dtype, equation.outputs[0].type.dtype)
     return MATH_BY_UFUNC.get(getattr(primitive.ufunc, "__name__", "")) if isinstance(primitive, Elementwise) else None
 
 
@@ -85,6 +85,12 @@ def _step(equation: Equation, name: str) -> str | None:
     if name in ("logical_and", "logical_or") and any(a.type.dtype != np.bool_ for a in equation.inputs):
         return None
     return STEPS.get(name)
+
+
+def _cast(given: np.dtype[Any], wanted: np.dtype[Any]) -> str | None:
+    if given == wanted:
+        return "{0}"
+    return "float({0})" if given == np.bool_ and wanted == np.float64 else None
 
 
 def _is_integer(equation: Equation) -> bool:

@@ -26,13 +26,13 @@ from attrs import frozen
 from covector.compile.guards import Guard
 from covector.compile.scalars import scalar_form
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
-from covector.core.families import Elementwise, MaskedMultiply
+from covector.core.families import MaskedMultiply
 from covector.core.primitive import Primitive, as_tuple
 from covector.core.types import Array, ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.ops import axes
 from covector.ops.arithmetic import ADD, MULTIPLY, Add, Multiply, Negative, Subtract
-from covector.ops.comparison import OneLike, Select
+from covector.ops.comparison import OneLike
 from covector.ops.contraction import Contract
 from covector.ops.indexing import PutSlice, SetSlice, Slice
 
