@@ -46,7 +46,7 @@ class NumberWriter:
         for equation in graph.equations:
             inputs = [self.operand(atom) for atom in equation.inputs]
             primitive = equation.primitive
-            if isinstance(primitive, Guard):
+            if type(primitive) is Guard:
                 self.lines += guard_lines(primitive, inputs[0])
                 continue
             form = scalar_form(equation)

@@ -14,6 +14,8 @@ an output, or else the product that would not have let it through stays as it is
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from covector.compile.terms import WEAK
@@ -27,7 +29,7 @@ from covector.ops.parts import CopySign
 
 PLAIN: dict[type, Elementwise] = {Divide: DIVIDE, Power: POWER, Log: LOG, MaskedMultiply: MULTIPLY}
 
-STOPS_NAN = (Bound, CopySign, Extreme, Heaviside, Power, Same, Share, StepFunction)
+STOPS_NAN = frozenset({Bound, CopySign, Extreme, Heaviside, Power, Same, Share, StepFunction})
 """Elementwise operations of NaN whose result may be something else, or be that when written for Python's floats."""
 
 
@@ -48,9 +50,7 @@ def plain(graph: Graph) -> Graph:
     if not is_careful(graph):
         return graph
     unseen = _unseen(graph)
-    makers: dict[Atom, Equation] = {
-        v: e for e in graph.equations if isinstance(e.primitive, Extreme) for v in e.outputs
-    }
+    makers: dict[Atom, Equation] = {v: e for e in graph.equations if type(e.primitive) is Extreme for v in e.outputs}
     equations: list[Equation] = []
     for equation in graph.equations:
         equations += _plain(equation, unseen, makers)
@@ -63,7 +63,7 @@ def lets_nan_through(graph: Graph) -> bool:
 
 
 def _plain(equation: Equation, unseen: set[Atom], makers: dict[Atom, Equation]) -> list[Equation]:
-    if isinstance(equation.primitive, Share) and unseen.isdisjoint(equation.outputs):
+    if type(equation.primitive) is Share and unseen.isdisjoint(equation.outputs):
         return _share(equation, makers.get(equation.inputs[0])) or [equation]
     primitive = PLAIN.get(type(equation.primitive))
     if primitive is None or (primitive is MULTIPLY and not unseen.isdisjoint(equation.outputs)):
@@ -92,14 +92,16 @@ def _unseen(graph: Graph) -> set[Atom]:
     """The variables that may be NaN though every output is finite."""
     unseen: set[Atom] = set()
     for equation in reversed(graph.equations):
-        if isinstance(equation.primitive, Select):
+        kind = type(equation.primitive)
+        if kind is Select:
             unseen.add(equation.inputs[0])
-        if not _passes_nan(equation) or not unseen.isdisjoint(equation.outputs):
-            unseen.update(atom for atom in equation.inputs if isinstance(atom, Variable))
+        if not _passes_nan(kind) or not unseen.isdisjoint(equation.outputs):
+            unseen.update([atom for atom in equation.inputs if isinstance(atom, Variable)])
     return unseen
 
 
-def _passes_nan(equation: Equation) -> bool:
-    primitive = equation.primitive
-    elementwise = isinstance(primitive, Elementwise) and not isinstance(primitive, STOPS_NAN)
-    return elementwise or isinstance(primitive, (Contract, Linear))
+@cache
+def _passes_nan(kind: type) -> bool:
+    """Whether every operation of a kind gives NaN where an input is NaN."""
+    elementwise = issubclass(kind, Elementwise) and kind not in STOPS_NAN
+    return elementwise or issubclass(kind, (Contract, Linear))

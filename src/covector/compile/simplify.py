@@ -19,7 +19,7 @@ from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import MASKED_MULTIPLY, Elementwise, MaskedMultiply
 from covector.core.primitive import Primitive
 from covector.core.types import Array, typeof
-from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, identity_of
 from covector.ops.arithmetic import MULTIPLY, NEGATIVE, POWER, SQUARE, Divide, Multiply, Power
 from covector.ops.axes import Permute
 from covector.ops.comparison import OneLike
@@ -101,11 +101,11 @@ def using_numbers() -> Rule:
 
     def rule(equation: Equation) -> Result:
         primitive = equation.primitive
-        if not isinstance(primitive, (BroadcastTo, Reshape, OneLike)):
+        if type(primitive) not in SPREADING:
             return _with_numbers(equation, uniform) if uniform else equation
         (out,) = equation.outputs
         number = _number_of(equation.inputs[0], uniform)
-        if isinstance(primitive, OneLike):
+        if type(primitive) is OneLike:
             one = out.type.dtype.type(1)
             number = Literal(one, typeof(one))
             if not out.type.shape:
@@ -116,6 +116,10 @@ def using_numbers() -> Rule:
         return Equation(BroadcastTo(out.type.shape), (number,), equation.outputs)
 
     return rule
+
+
+SPREADING = frozenset({BroadcastTo, Reshape, OneLike})
+"""Operations that fill an array with a number, if they are given a number."""
 
 
 def simplifying() -> Rule:
@@ -130,7 +134,7 @@ def sharing() -> Rule:
     def rule(equation: Equation) -> Result:
         if equation.primitive.effect:
             return equation
-        outputs = known.setdefault((equation.primitive, *map(_identity, equation.inputs)), equation.outputs)
+        outputs = known.setdefault((equation.primitive, *map(identity_of, equation.inputs)), equation.outputs)
         return equation if outputs is equation.outputs else outputs
 
     return rule
@@ -138,11 +142,6 @@ def sharing() -> Rule:
 
 RULES: tuple[Callable[[], Rule], ...] = (folding, using_numbers, simplifying, sharing)
 """What makes the rules, in the order in which they see an equation."""
-
-
-def _identity(atom: Atom) -> Any:
-    """What makes two atoms the same: for a number its digits and type, so that 0.0, -0.0 and 0 differ."""
-    return atom if isinstance(atom, Variable) else (repr(atom.value), atom.type)
 
 
 def _folded(equation: Equation) -> Result:

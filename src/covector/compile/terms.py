@@ -17,7 +17,7 @@ from covector.core.broadcasting import BroadcastTo, Cast, Linear
 from covector.core.families import Elementwise, broadcast_shape
 from covector.core.primitive import Primitive
 from covector.core.types import ArrayType
-from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of
 from covector.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, SQUARE, SUBTRACT, Add, Divide, Multiply, Subtract
 from covector.ops.comparison import Select
 from covector.ops.contraction import Contract
@@ -26,6 +26,8 @@ LARGEST_FACTOR = 2.0**60
 """Numbers are combined while they are smaller than this, and larger than its reciprocal."""
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+COMMUTATIVE = frozenset({Add, Multiply})
+
 WEAK = ArrayType((), DOUBLE, weak=True)
 
 
@@ -67,7 +69,8 @@ class Terms:
         self.uses.update(atom for atom in graph.outputs if isinstance(atom, Variable))
         self.terms: dict[Atom, Term] = {}
         self.values: dict[Atom, Atom] = {}
-        self.known: dict[Any, Variable] = {}
+        self.known: defaultdict[Primitive, dict[tuple[Any, ...], Variable]] = defaultdict(dict)
+        self.products = self.known[MULTIPLY]
         self.definitions: dict[Atom, Equation] = {}
         self.partners = _partners(graph)
         self.numerators: defaultdict[Atom, list[Atom]] = defaultdict(list)  # of quotients to come, by denominator
@@ -116,7 +119,8 @@ class Terms:
         if isinstance(atom, Literal):
             value = float(atom.value)
             return Term(value) if is_moderate(value) else Term(1.0, None, atom)
-        return self.terms.get(atom) or Term(1.0, None, self.values.get(atom, atom))
+        term = self.terms.get(atom)
+        return Term(1.0, None, self.values.get(atom, atom)) if term is None else term
 
     def whole(self, term: Term) -> Atom | None:
         """over / under, written."""
@@ -160,7 +164,7 @@ class Terms:
     def negated(self, atom: Atom) -> Atom:
         """-x; of a difference, the difference the other way round."""
         equation = self.definitions.get(atom)
-        if equation is not None and isinstance(equation.primitive, Subtract):
+        if equation is not None and type(equation.primitive) is Subtract:
             return self.arithmetic(SUBTRACT, *reversed(equation.inputs))
         return self.applied(NEGATIVE, (atom,), Variable(atom.type))
 
@@ -176,7 +180,7 @@ class Terms:
         """The factors of (a b) c as (a c) and b, if a c is known: then a b need not be."""
         for product, other in ((x, y), (y, x)):
             equation = self.definitions.get(product)
-            if equation is not None and isinstance(equation.primitive, Multiply):
+            if equation is not None and type(equation.primitive) is Multiply:
                 for a, b in (equation.inputs, equation.inputs[::-1]):
                     known = self._known_product(a, other)
                     if known is not None:
@@ -184,18 +188,18 @@ class Terms:
         return x, y
 
     def _known_product(self, x: Atom, y: Atom) -> Variable | None:
-        left, right = _identity(x), _identity(y)
-        return self.known.get((MULTIPLY, left, right)) or self.known.get((MULTIPLY, right, left))
+        left, right = identity_of(x), identity_of(y)
+        return self.products.get((left, right)) or self.products.get((right, left))
 
     def applied(self, primitive: Primitive, inputs: tuple[Atom, ...], out: Variable) -> Variable:
         """The output of an operation, which is written unless it is known."""
-        key = (primitive, *map(_identity, inputs))
-        found = self.known.get(key)
-        if found is None and len(inputs) == 2 and isinstance(primitive, (Add, Multiply)):
-            found = self.known.get((primitive, key[2], key[1]))
+        known, key = self.known[primitive], tuple(map(identity_of, inputs))
+        found = known.get(key)
+        if found is None and type(primitive) in COMMUTATIVE:
+            found = known.get(key[::-1])
         if found is not None and found.type == out.type:
             return found
-        self.known[key] = out
+        known[key] = out
         equation = self.definitions[out] = Equation(primitive, inputs, (out,))
         self.equations.append(equation)
         return out
@@ -239,7 +243,7 @@ class Terms:
 
     def _is_wanted(self, x: Atom, under: Atom) -> bool:
         """Whether x / under is computed anyway: else it might underflow where over / under does not."""
-        known = (DIVIDE, _identity(x), _identity(under)) in self.known
+        known = (identity_of(x), identity_of(under)) in self.known[DIVIDE]
         return known or any(self.values.get(atom, atom) is x for atom in self.numerators[under])
 
     def _plain_product(self, x: Term, y: Term, out: ArrayType) -> Term:
@@ -303,9 +307,10 @@ def _partners(graph: Graph) -> dict[Atom, list[Atom]]:
     """By quotient, what it is multiplied with."""
     found: dict[Atom, list[Atom]] = {}
     for equation in graph.equations:
-        if isinstance(equation.primitive, Divide):
+        kind = type(equation.primitive)
+        if kind is Divide:
             found[equation.outputs[0]] = []
-        elif isinstance(equation.primitive, Multiply):
+        elif kind is Multiply and found:
             x, y = equation.inputs
             for quotient, other in ((x, y), (y, x)):
                 if quotient in found:
@@ -318,12 +323,13 @@ def _is_real(equation: Equation) -> bool:
     if len(equation.outputs) != 1:
         return False
     dtype = equation.outputs[0].type.dtype
-    if dtype not in (DOUBLE, SINGLE):
+    if dtype is not DOUBLE and dtype not in (DOUBLE, SINGLE):
         return False
-    for atom in equation.inputs[1:] if isinstance(equation.primitive, Select) else equation.inputs:
+    for atom in equation.inputs[1:] if type(equation.primitive) is Select else equation.inputs:
         kind = atom.type
-        adapts = kind.weak and isinstance(atom, Literal) and kind.dtype.kind in "if"
-        if kind.dtype is not dtype and kind.dtype != dtype and not adapts:
+        if kind.dtype is dtype or kind.dtype == dtype:
+            continue
+        if not (kind.weak and isinstance(atom, Literal) and kind.dtype.kind in "if"):
             return False
     return True
 
@@ -341,10 +347,6 @@ def _is_free(term: Term) -> bool:
 
 def _number(value: float) -> Literal:
     return Literal(value, WEAK)
-
-
-def _identity(atom: Atom) -> Any:
-    return atom if isinstance(atom, Variable) else (repr(atom.value), atom.type)
 
 
 def _common_type(x: ArrayType, y: ArrayType) -> ArrayType:

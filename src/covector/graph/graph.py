@@ -22,11 +22,13 @@ from covector.core.types import Array, typeof
 from covector.errors import GraphError
 from covector.graph.cost import Cost, cost
 from covector.graph.drawing import dot, drawing, mermaid
-from covector.graph.parts import Atom, Equation, Literal, Program, Variable
+from covector.graph.parts import Atom, Equation, Literal, Program, Variable, identity_of
 from covector.graph.showing import shown
 from covector.trees import Tree, flatten, unflatten
 
-__all__ = ["Atom", "Equation", "Graph", "Literal", "Variable", "check", "run", "run_equations", "value_of"]
+__all__ = [
+    "Atom", "Equation", "Graph", "Literal", "Variable", "check", "identity_of", "run", "run_equations", "value_of"
+]  # fmt: skip
 
 
 @final

@@ -35,6 +35,11 @@ class Literal:
 Atom = Variable | Literal
 
 
+def identity_of(atom: Atom) -> Variable | str:
+    """What makes two atoms the same: for a number its digits and type, so that 0.0, -0.0 and 0 differ."""
+    return atom if isinstance(atom, Variable) else repr(atom.value)
+
+
 @final
 @frozen(eq=False)
 class Equation:
