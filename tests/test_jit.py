@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from typing import Any
@@ -329,3 +330,24 @@ class TestDerivativesOfCompiledCode:
         (found,) = pullback({"a": np.ones(5), "b": 1.0})
         np.testing.assert_allclose(found["x"], 2.0)
         np.testing.assert_allclose(found["y"], X.sum())
+
+
+class TestConstantsAndQuestions:
+    @pytest.mark.parametrize("constant", [2 + 3j, np.complex128(3j), 7, 2**53 + 1, np.float32(0.1), True, np.int64(4)])
+    def test_an_output_that_is_a_number_keeps_its_type(self, constant: Any) -> None:
+        fast = cv.jit(lambda x: (x[0] * x[1], constant))
+        for _ in range(3):
+            found = fast(np.ones(2))[1]
+            assert (found, type(found)) == (constant, type(constant))
+
+    @pytest.mark.parametrize("question", [math.floor, math.ceil])
+    @pytest.mark.parametrize("shape", [(), (1,), (60, 60)])
+    def test_what_math_asks_is_a_branch(self, question: Any, shape: Any) -> None:
+        def function(x: Any) -> Any:
+            return np.sum(x) * question(np.max(x))
+
+        fast = cv.jit(function)
+        for value in (1.3, 1.3, 1.4, 2.5, 2.6, 1.3):
+            x = np.full(shape, value)[()]
+            same(fast(x), function(x))
+        assert fast.cache_info().misses == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
+from covector.core.broadcasting import AS_PYTHON_NUMBER, BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import MASKED_MULTIPLY
 from tests.catalogue.instance import Instance
 
@@ -34,6 +34,7 @@ INSTANCES: list[Instance] = [
     Instance(Cast(np.dtype(np.float64)), _array(2).astype(np.float32), name="widen"),
     Instance(Cast(np.dtype(np.complex128)), _array(2, 2), name="to_complex"),
     Instance(Cast(np.dtype(np.float64)), _array(3) + 1j * _array(3), name="real_part"),
+    Instance(AS_PYTHON_NUMBER, np.float64(1.5)),
     Instance(MASKED_MULTIPLY, _array(2, 3), _array(3)),
     Instance(MASKED_MULTIPLY, _array(2), 1.5, name="masked_multiply_number"),
     Instance(MASKED_MULTIPLY, _array(2) + 1j * _array(2), _array(2), name="masked_multiply_complex"),

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from covector.compile import vectorized
+from covector.compile.lowering import LARGE
 from covector.compile.prints import print_expression
 from covector.compile.products import product
-from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
+from covector.core.broadcasting import AsPythonNumber, BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import Elementwise, MaskedMultiply
 from covector.core.types import Shape
 from covector.graph.graph import Equation, Literal, Variable
@@ -43,6 +45,9 @@ CALLS: dict[type, str] = {
     MaskedMultiply: "masked_multiply",
 }
 """Elementwise operations as functions that take out=."""
+
+VECTORIZED = {name.replace("fast_", "special."): name for name in vectorized.HELPERS}
+"""What is called for large arrays, by the function of SciPy that it is faster than."""
 
 
 def array_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
@@ -81,7 +86,9 @@ def called_function(equation: Equation) -> str | None:
         return "quiet_log" if primitive.quiet else "np.log"
     if isinstance(primitive, Bound):
         return "np.minimum" if primitive.upper else "np.maximum"
-    return _ufunc_name(primitive.ufunc)
+    called = _ufunc_name(primitive.ufunc)
+    large = equation.outputs[0].type.size >= LARGE
+    return VECTORIZED.get(called, called) if large and called else called
 
 
 def _ufunc_name(ufunc: Any) -> str | None:
@@ -168,6 +175,10 @@ def _cast(equation: Equation, inputs: Sequence[str]) -> str:
         return f"np.asarray({x}).astype(np.{dtype.name})[()]"
     name = dtype_name(dtype)
     return f"{x}.astype({name})" if is_array(equation) else f"{name}({x})"
+
+
+def _python_number(equation: Equation, inputs: Sequence[str]) -> str:
+    return f"{type(equation.outputs[0].type.dtype.type(0).item()).__name__}({inputs[0]})"
 
 
 def _rounding(equation: Equation, inputs: Sequence[str]) -> str:
@@ -347,7 +358,7 @@ FORMS: dict[type, Expression] = {
     arithmetic.Negative: _negative, arithmetic.Divide: _division, arithmetic.Power: _power, Select: _selection,
     StepFunction: _comparison, Cast: _cast, ToInteger: _cast, Round: _rounding, axes.Sum: _sum, Extremum: _extremum,
     Truth: _extremum, SumTo: _sum_to, Reshape: _reshape, axes.Permute: _permute, BroadcastTo: _broadcast,
-    Contract: product,
+    Contract: product, AsPythonNumber: _python_number,
     axes.Concatenate: _concatenate, axes.Stack: _stack, axes.Split: _split, axes.Unstack: _unstack, axes.Flip: _flip,
     axes.Roll: _roll, axes.Triangle: _triangle, axes.Diagonal: _diagonal, CumulativeSum: _cumulative_sum,
     Slice: _slice, Gather: _gather, ScatterAdd: _scatter_add, TieShare: _tie_share, Same: _by_name("same"),

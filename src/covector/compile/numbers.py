@@ -61,7 +61,8 @@ class NumberWriter:
 
 def guard_lines(guard: Guard, asked: str) -> list[str]:
     """The statement that checks a guard."""
-    question = f"{guard.question.__name__}({asked})"
+    module = "" if guard.question.__module__ == "builtins" else f"{guard.question.__module__}."
+    question = f"{module}{guard.question.__name__}({asked})"
     return [f"if {question} != {guard.answer}:", f"    raise GuardFailedError({guard.complaint!r})"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from covector.compile.expressions import COMPARISONS, array_expression
-from covector.core.broadcasting import Cast
+from covector.core.broadcasting import AsPythonNumber, Cast
 from covector.core.families import Elementwise, MaskedMultiply
 from covector.graph.graph import Equation, Variable
 from covector.ops import arithmetic, elementary, parts
@@ -30,9 +30,9 @@ MATH_BY_UFUNC = {"erf": "math.erf({0})", "erfc": "math.erfc({0})"}
 """The functions of `math` for numbers, by operation and by the name of SciPy's ufunc."""
 
 STEPS = {
-    "sign": "1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 * {0}",
-    "floor": "float(math.floor({0}))",
-    "ceil": "float(math.ceil({0}))",
+    "sign": "1.0 if {0} > 0.0 else -1.0 if {0} < 0.0 else 0.0 * abs({0})",
+    "floor": "math.copysign(math.floor({0}), {0})",
+    "ceil": "math.copysign(math.ceil({0}), {0})",
     "isnan": "{0} != {0}",
     "logical_not": "not {0}",
     "logical_and": "{0} and {1}",
@@ -45,7 +45,7 @@ SCALAR_FORMS: dict[type, str] = {
     arithmetic.Negative: "-{0}", arithmetic.Positive: "+{0}", arithmetic.Divide: "{0} / {1}",
     arithmetic.Power: "math.pow({0}, {1})", arithmetic.Square: "{0} * {0}", arithmetic.Reciprocal: "1.0 / {0}",
     MaskedMultiply: "{0} * {1} if {0} else 0.0", Select: "{1} if {0} else {2}", parts.Absolute: "abs({0})",
-    parts.Fabs: "abs({0})", elementary.Logistic: "1.0 / (1.0 + math.exp({1} - {0}))",
+    parts.Fabs: "abs({0})", AsPythonNumber: "{0}", elementary.Logistic: "1.0 / (1.0 + math.exp({1} - {0}))",
     Share: "(0.5 if {2} == {0} else 1.0) if {1} == {0} else 0.0 if {2} == {0} else math.sqrt(-1.0)",
     **{kind: f"math.{name}({{0}})" for kind, name in MATH.items()},
     **{kind: f"math.{name}({{0}}, {{1}})" for kind, name in MATH_OF_TWO.items()},

@@ -65,7 +65,8 @@ class Unrolled:
 
 def unrolled(graph: Graph) -> Unrolled | None:
     """The graph by entries; None if an operation or a dtype has no form on Python's numbers, or arrays are large."""
-    if not graph.equations or not _is_small(graph):
+    constant = {atom.type.dtype for atom in graph.outputs if isinstance(atom, Literal)}
+    if not graph.equations or not constant <= {DOUBLE, BOOL} or not _is_small(graph):
         return None
     unroller = _Unroller(graph)
     if not all(map(unroller.add, graph.equations)):

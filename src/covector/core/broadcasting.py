@@ -167,6 +167,28 @@ class Cast(Linear):
         return self(inputs[0])
 
 
+@final
+class AsPythonNumber(Linear):
+    """A number as one of Python's, which adapts to the dtype of what it meets."""
+
+    __slots__ = ()
+
+    def evaluate(self, x: Array) -> Array:
+        return x.item() if isinstance(x, (np.generic, np.ndarray)) else x
+
+    def output_type(self, x: ArrayType) -> ArrayType:
+        return ArrayType(x.shape, x.dtype, weak=True)
+
+    def transpose(self, cotangent: Array, x: ArrayType) -> Array:
+        return cotangent if typeof(cotangent).dtype == x.dtype else Cast(x.dtype)(cotangent)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return inputs[0]
+
+
+AS_PYTHON_NUMBER = AsPythonNumber()
+
+
 def aligned(x: Array, ndim: int) -> Array:
     """A batched input with unit axes after its batch axis, so that it broadcasts against `ndim` trailing axes."""
     shape = typeof(x).shape

@@ -51,6 +51,13 @@ class Elementwise(Primitive):
     linear_in: ClassVar[tuple[int, ...]] = ()
     jointly: ClassVar[bool] = False
 
+    def __call__(self, *inputs: Array) -> Any:
+        """The outputs; a list, or an array of objects, with tracers inside is stacked."""
+        for x in inputs:
+            if type(x) not in SCALARS and not isinstance(x, Tracer) and not _is_plain_array(x):
+                return Primitive.__call__(self, *map(table.operand, inputs))
+        return Primitive.__call__(self, *inputs)
+
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         """One for each entry of the output, whatever the function."""
         return outputs[0].size
@@ -261,7 +268,7 @@ def _elementwise_type(primitive: Elementwise, *inputs: ArrayType) -> Any:
     """The types of the outputs of an elementwise function."""
     shape = broadcast_shape(*(x.shape for x in inputs))
     dtypes = _example_output(primitive, tuple((x.dtype, x.weak) for x in inputs))
-    return map_outputs(lambda kind: ArrayType(shape, kind.dtype, kind.weak), dtypes)
+    return map_outputs(lambda kind: ArrayType(shape, kind.dtype, kind.weak and not shape), dtypes)
 
 
 @lru_cache(maxsize=4096)

@@ -31,12 +31,14 @@ from covector.compile.simplify import simplified
 from covector.compile.storage import Storage
 from covector.core.families import SCALARS
 from covector.core.interpreter import Tracer, origin_of
+from covector.core.protocol import table
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError, DTypeMismatchError
 from covector.graph.graph import Graph, run
 from covector.interpreters.staging import record_flat, run_flat
 from covector.ops.debugging import held_back, printed_unless
 from covector.transforms.arguments import LEAF, FlatFunction, as_leaf
+from covector.transforms.control.rolling import rolled
 from covector.transforms.log import logger
 from covector.transforms.static_arguments import StaticArguments
 from covector.trees import TreeDefinition, flatten, leaf_paths, unflatten
@@ -111,7 +113,7 @@ class _Specialization:
         """The simplified graph, to be compiled or differentiated."""
         start = time.perf_counter()
         name, arguments = self.called
-        compiled = CompiledGraph(simplified(self.graph), name, arguments)
+        compiled = CompiledGraph(simplified(rolled(self.graph)), name, arguments)
         self.emission_seconds = time.perf_counter() - start
         return compiled
 
@@ -167,9 +169,9 @@ class JittedFunction(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The function's output, from compiled code where there are no traced values among the arguments."""
         if not kwargs:  # the short path: one leaf per argument, and the branch that was taken last
-            kinds: tuple[Any, ...] = tuple(map(type, args))
-            if np.ndarray in kinds:
-                kinds = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else type(x) for x in args])
+            kinds: tuple[Any, ...] = () if args and type(args[0]) is _ARRAY else tuple(map(type, args))
+            if not kinds or _ARRAY in kinds:
+                kinds = tuple([(x.shape, x.dtype) if type(x) is _ARRAY else type(x) for x in args])
             ready = self._ready.get(kinds)
             if ready is not None:
                 try:
@@ -268,13 +270,14 @@ class JittedFunction(Generic[P, R]):
         """The traced leaves of a call, and a hashable account of everything else about it."""
         if not kwargs and not self._static.numbers:
             for x in args:
-                if type(x) not in _PLAIN:
+                if type(x) not in _PLAIN or (type(x) is np.ndarray and x.dtype.hasobject):
                     break
             else:
                 return list(args), len(args)
         dynamic, dynamic_kwargs = self.recorded_arguments(args, kwargs)
         fixed = self._static.values(args, kwargs)
-        leaves, structure = flatten((tuple(dynamic.values()), dynamic_kwargs))
+        found, structure = flatten((tuple(dynamic.values()), dynamic_kwargs))
+        leaves = [table.operand(x) if _holds_tracers(x) else x for x in found]
         return leaves, (structure, fixed)
 
     # --- recording --------------------------------------------------------------------------------------
@@ -359,7 +362,8 @@ def _packer(structure: TreeDefinition) -> Callable[[list[Any]], Any]:
     return tuple if structure == flat_tuple else partial(unflatten, structure)
 
 
-_PLAIN = SCALARS | {np.ndarray}
+_ARRAY = np.ndarray  # a global is found sooner than an attribute of a module
+_PLAIN = SCALARS | {_ARRAY}
 
 
 def _leaf_key(x: Any) -> Any:
@@ -371,6 +375,11 @@ def _leaf_key(x: Any) -> Any:
     if kind.shape:
         return kind.shape, kind.dtype
     return type(kind.dtype.type(0).item()) if kind.weak else kind.dtype.type
+
+
+def _holds_tracers(x: Any) -> bool:
+    """Whether this is an array of objects with traced values in it, which stands for a traced array."""
+    return type(x) is np.ndarray and x.dtype.hasobject and any(isinstance(entry, Tracer) for entry in x.flat)
 
 
 def _is_recorded(leaves: Sequence[Any]) -> bool:
@@ -397,7 +406,7 @@ def _program_arguments(static: StaticArguments, count: int) -> list[str]:
 
 def _identifier(function: Callable[..., Any]) -> str:
     name = getattr(function, "__name__", "function")
-    return name if name.isidentifier() else "function"
+    return name if name.isidentifier() and name not in RESERVED else "function"
 
 
 @overload

@@ -1,0 +1,262 @@
+"""Repetition: stretches of a graph in which the same operations come again and again, as a Python loop records them.
+
+    b = multiply a 2.0        token 0
+    c = sin b                 token 1
+    d = multiply c 2.0        token 0          a stretch of period 2
+    e = sin d                 token 1
+
+Equal tokens mean equal operations on inputs of equal types. What the operations are applied to is the business of
+`rolling`. The token is the same for each element x[0], x[1], ... of an array, whether it is taken or put.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, final
+
+import numpy as np
+from attrs import evolve, frozen
+
+from covector.compile.structured import Structured
+from covector.core.primitive import Primitive
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of
+from covector.graph.parts import inner_programs
+from covector.ops.arithmetic import Power
+from covector.ops.indexing import PutSlice, Slice
+
+FEWEST_STEPS = 8
+"""Steps from which a repetition is worth a loop."""
+
+FEWEST_EQUATIONS = 500
+"""Equations from which it is: fewer are quicker one after the other than in a loop."""
+
+WINDOW = 8
+"""Tokens that are compared with what came before to guess a period."""
+
+MIXING = np.cumprod(np.full(WINDOW, 0x9E3779B97F4A7C15 - 2**64, np.int64))
+"""What makes one number of the tokens in a window; if it makes the same of two windows, a guess is wrong."""
+
+MOST_PERIODS = 32
+"""How many guesses are tried."""
+
+Integers = np.ndarray[Any, Any]
+
+
+@final
+@frozen
+class Stretch:
+    """The equations from `start` on: `steps` times a `period` of them, of which each weighs `weight`."""
+
+    start: int
+    period: int
+    steps: int
+    weight: int
+
+    @property
+    def stop(self) -> int:
+        """The equation after the last."""
+        return self.start + self.period * self.steps
+
+    def between(self, first: int, last: int) -> Stretch:
+        """Only the steps from `first` up to `last`."""
+        return evolve(self, start=self.start + first * self.period, steps=max(last - first, 0))
+
+    @property
+    def is_worth_a_loop(self) -> bool:
+        """Whether it is long enough."""
+        return self.steps >= FEWEST_STEPS and self.steps * self.weight >= FEWEST_EQUATIONS
+
+
+def stretches(graph: Graph, strict: bool) -> list[Stretch]:
+    """The stretches of a graph that are worth a loop, in order; of the same numbers in each step, if `strict`."""
+    few = len(graph.equations) < FEWEST_EQUATIONS
+    if few and not any(isinstance(equation.primitive, Structured) for equation in graph.equations):
+        return []
+    weights = np.cumsum([0, *map(_weight, graph.equations)])
+    if weights[-1] < FEWEST_EQUATIONS:
+        return []
+    tokens = _tokens(graph, strict)
+    free = np.ones(len(tokens), bool)
+    found = []
+    for period in _periods(tokens):
+        for run in _runs(tokens, period):
+            start, stop = _trimmed(free, *run)
+            if stop - start < period:
+                continue
+            weight = int(weights[start + period] - weights[start])
+            stretch = Stretch(start, period, (stop - start) // period, weight)
+            if stretch.is_worth_a_loop:
+                free[start:stop] = False
+                found.append(stretch)
+    return sorted(found, key=lambda stretch: stretch.start)
+
+
+def _trimmed(free: Integers, start: int, stop: int) -> tuple[int, int]:
+    """The part of a run between those that are taken already; nothing, if they are in its middle."""
+    (inside,) = np.nonzero(free[start:stop])
+    if not inside.size or inside[-1] - inside[0] + 1 != inside.size:
+        return start, start
+    return start + int(inside[0]), start + int(inside[-1]) + 1
+
+
+def _weight(equation: Equation) -> int:
+    """How many equations have to be written for one; taking an element is not worth a loop."""
+    if isinstance(equation.primitive, Slice):
+        return 0
+    if not isinstance(equation.primitive, Structured):
+        return 1
+    return 1 + sum(len(program.equations) for program in inner_programs(equation.primitive).values())
+
+
+# --- tokens ---------------------------------------------------------------------------------------------
+
+
+def _tokens(graph: Graph, strict: bool) -> Integers:
+    known: dict[Any, int] = {}
+    tokens = [known.setdefault(_key(i, e, strict), len(known)) for i, e in enumerate(graph.equations)]
+    return np.array(tokens, np.int64)
+
+
+def _key(index: int, equation: Equation, strict: bool) -> Any:
+    """What equations of different steps have in common; nothing, if they do more than compute."""
+    primitive = equation.primitive
+    if primitive.effect:
+        return index
+    operation = with_key(primitive, None) if element_index(primitive) is not None else primitive
+    exact = strict or isinstance(primitive, Power)
+    return (operation, *[_kind(atom, exact) for atom in equation.inputs])
+
+
+def element_index(primitive: Primitive) -> int | None:
+    """The integer i with which x[i] or x[i, ...] begins, whether it is taken or put."""
+    if not isinstance(primitive, (Slice, PutSlice)) or not primitive.key or type(primitive.key[0]) is not int:
+        return None
+    return primitive.key[0]
+
+
+def with_key(primitive: Primitive, entry: Any) -> Primitive:
+    """The operation on elements with another first entry of the key."""
+    element: Any = primitive
+    changed: Primitive = evolve(element, key=(entry, *element.key[1:]))
+    return changed
+
+
+def _kind(atom: Atom, exact: bool) -> Any:
+    if isinstance(atom, Variable):
+        return atom.type
+    return (identity_of(atom) if exact else None, atom.type)
+
+
+# --- periods --------------------------------------------------------------------------------------------
+
+
+def _periods(tokens: Integers) -> list[int]:
+    """The likely periods, the shortest first: the distances at which the same few tokens come again."""
+    if len(tokens) <= WINDOW:
+        return []
+    windows = np.lib.stride_tricks.sliding_window_view(tokens, WINDOW) @ MIXING
+    order = np.argsort(windows, kind="stable")
+    again = np.diff(windows[order]) == 0
+    periods, counts = np.unique(np.diff(order)[again], return_counts=True)
+    likely = counts >= FEWEST_STEPS - 2
+    periods, counts = periods[likely], counts[likely]
+    return sorted(periods[np.argsort(-counts * periods, kind="stable")][:MOST_PERIODS].tolist())
+
+
+def _runs(tokens: Integers, period: int) -> Iterator[tuple[int, int]]:
+    """Where each token is the one a period before, for long enough."""
+    if len(tokens) < FEWEST_STEPS * period:
+        return
+    same = np.concatenate([[False], tokens[period:] == tokens[:-period], [False]])
+    (edges,) = np.nonzero(np.diff(same))
+    for first, last in edges.reshape(-1, 2).tolist():
+        if last - first >= (FEWEST_STEPS - 1) * period:
+            yield first, last + period
+
+
+# --- values ---------------------------------------------------------------------------------------------
+
+
+@final
+class Values:
+    """The values of a graph by number, in the order in which they are computed, and what each equation takes.
+
+    Codes from 0 on are such numbers; those below stand for other atoms, inputs, constants and literals.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.numbers: dict[Atom, int] = {}
+        self.variables: list[Variable] = []
+        self.others: list[Atom] = []
+        self._codes: dict[Any, int] = {}
+        self.starts, self.slots = [0], [0]
+        taken: list[int] = []
+        for equation in graph.equations:
+            taken += map(self.code, equation.inputs)
+            for variable in equation.outputs:
+                self.numbers[variable] = len(self.variables)
+                self.variables.append(variable)
+            self.starts.append(len(self.variables))
+            self.slots.append(len(taken))
+        self.taken = np.array(taken, np.int64)
+        self._slots = np.array(self.slots)
+
+    def code(self, atom: Atom) -> int:
+        """The code of an atom."""
+        number = self.numbers.get(atom)
+        if number is not None:
+            return number
+        code = self._codes.setdefault(identity_of(atom), -1 - len(self.others))
+        if -1 - code == len(self.others):
+            self.others.append(atom)
+        return code
+
+    def atom(self, code: int) -> Atom:
+        """The atom of a code."""
+        return self.variables[code] if code >= 0 else self.others[-1 - code]
+
+    def is_literal(self, code: int) -> bool:
+        """Whether it is the code of a number."""
+        return code < 0 and isinstance(self.others[-1 - code], Literal)
+
+    def columns(self, stretch: Stretch) -> Integers:
+        """What the steps take: a row of codes for each step."""
+        first, last = self.slots[stretch.start], self.slots[stretch.stop]
+        return self.taken[first:last].reshape(stretch.steps, -1)
+
+    def first_of(self, stretch: Stretch) -> tuple[int, int]:
+        """The number of the first value that a stretch computes, and how many each step computes."""
+        first = self.starts[stretch.start]
+        return first, self.starts[stretch.start + stretch.period] - first
+
+    def rotated(self, stretch: Stretch) -> Stretch:
+        """The stretch started so late that the fewest values have to be carried from step to step."""
+        middle = stretch.between(stretch.steps // 2, stretch.steps // 2 + 1)
+        later = int(np.argmin(self._crossings(middle)))
+        return evolve(stretch, start=stretch.start + later, steps=stretch.steps - bool(later))
+
+    def _crossings(self, step: Stretch) -> Integers:
+        """How many of the values of a step are used in or after the step that begins at each of its equations."""
+        changes = np.zeros(4 * step.period, np.int64)
+        for producer in range(step.start, step.stop):
+            last = self._last_use(producer, producer + 2 * step.period)
+            changes[producer + 1 - step.start] += 1
+            changes[last + 1 - step.start] -= 1
+        crossings: Integers = np.cumsum(changes).reshape(-1, step.period).sum(axis=0)
+        return crossings
+
+    def _last_use(self, producer: int, stop: int) -> int:
+        """The last equation before `stop` that takes a value of an equation."""
+        first, last = self.starts[producer], self.starts[producer + 1]
+        begin = self.slots[producer]
+        codes = self.taken[begin : self.slots[min(stop, len(self.slots) - 1)]]
+        (places,) = np.nonzero((codes >= first) & (codes < last))
+        if not places.size:
+            return producer
+        return int(np.searchsorted(self._slots, begin + places[-1], side="right")) - 1
+
+
+def is_regular(numbers: Sequence[int]) -> bool:
+    """Whether numbers are equally far apart, but not equal."""
+    steps = np.diff(numbers)
+    return bool((steps == steps[0]).all()) and steps[0] != 0
