@@ -50,13 +50,13 @@ def set_heap_aside() -> None:
     gc.freeze()
 
 
-def sample(call: Call, repetitions: int) -> float:
+def sample(call: Call, repetitions: int, clock: Callable[[], float] = perf_counter) -> float:
     """Return the mean time of a call over some repetitions, starting without garbage."""
     gc.collect()
-    start = perf_counter()
+    start = clock()
     for _ in range(repetitions):
         call()
-    return (perf_counter() - start) / repetitions
+    return (clock() - start) / repetitions
 
 
 def repetitions_for(once: float, seconds: float) -> int:
@@ -64,8 +64,13 @@ def repetitions_for(once: float, seconds: float) -> int:
     return max(1, ceil(seconds / max(once, 1e-7)))
 
 
-def interleaved_medians(calls: Mapping[str, Call], effort: Effort) -> dict[str, float]:
-    """Return the median seconds of each call; every call must have been run once before."""
+def interleaved_medians(
+    calls: Mapping[str, Call], effort: Effort, clock: Callable[[], float] = perf_counter
+) -> dict[str, float]:
+    """Return the median seconds of each call; every call must have been run once before.
+
+    The clock may be `time.process_time`, which is not disturbed by other programs, but counts every thread.
+    """
     set_heap_aside()
     once = {name: min(sample(call, 1) for _ in range(2)) for name, call in calls.items()}
     repetitions = {name: repetitions_for(seconds, effort.seconds) for name, seconds in once.items()}
@@ -73,7 +78,7 @@ def interleaved_medians(calls: Mapping[str, Call], effort: Effort) -> dict[str, 
     for done in range(effort.rounds):
         for name, call in calls.items():
             if done < effort.rounds_for(once[name]):
-                samples[name].append(sample(call, repetitions[name]))
+                samples[name].append(sample(call, repetitions[name], clock))
     return {name: median(times) for name, times in samples.items()}
 
 

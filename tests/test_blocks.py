@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import warnings
 from typing import Any
 
@@ -215,7 +217,9 @@ def test_a_slice_is_computed_where_it_is_put() -> None:
     def function(x: Any) -> Any:
         return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2)
 
-    assert "out=put_slice_1_part_1[here])" in cv.jit(cv.grad(function)).source(point((100_003,)))
+    assert re.search(
+        r"(rows_\d) = put_slice_1_part_1\[here\].*out=\1\)", cv.jit(cv.grad(function)).source(point((100_003,))), re.S
+    )
     compiled_agrees(function, point((100_003,)))
 
 
@@ -237,3 +241,90 @@ def test_a_sum_that_is_no_divisor_is_seen() -> None:
     fast = cv.jit(total)
     assert fast(np.ones(100_000)) == pytest.approx(1.0)
     assert np.isnan(quietly(fast, np.zeros(100_000)))
+
+
+# --- one operation alone ------------------------------------------------------------------------------------
+
+MANY = 2**19 + 7
+
+ALONE: list[tuple[str, Any]] = [
+    ("largest", lambda x: np.max(x)),
+    ("smallest of columns", lambda x: np.min(np.reshape(x, (-1, 1)), axis=0)),
+    ("sum", lambda x: np.sum(x)),
+    ("sine", lambda x: np.sin(x)),
+    ("comparison", lambda x: x > 1.0),
+    ("number on the left", lambda x: 2 - x),
+    ("reshaped", lambda x: np.reshape(x, (MANY, 1))),
+    ("largest, subtracted", lambda x: x - np.max(x)),
+    ("softmax", lambda x: np.exp(x - np.max(x)) / np.sum(np.exp(x - np.max(x)))),
+]
+
+
+NOT_OF_BOOLEANS = ("number on the left", "largest, subtracted", "softmax")
+
+CASES = [
+    pytest.param(name, function, dtype, id=f"{name}-{dtype.__name__}")
+    for name, function in ALONE
+    for dtype in (np.float64, np.float32, np.int32, np.bool_)
+    if dtype != np.bool_ or name not in NOT_OF_BOOLEANS
+]
+
+
+@pytest.mark.parametrize(("name", "function", "dtype"), CASES)
+def test_one_operation_on_several_threads(name: str, function: Any, dtype: Any) -> None:
+    x = point((MANY,), dtype)
+    fast = cv.jit(function)
+    assert ("in_blocks(" in fast.source(x)) is (name != "reshaped")
+    for count in (1, 2, 3):
+        with cv.config.using(threads=count):
+            for _ in range(2):
+                agree(fast(x), function(x))
+
+
+@pytest.mark.parametrize("place", [0, MANY // 2, MANY - 1])
+@pytest.mark.parametrize("reduce", [np.max, np.min, np.sum])
+def test_what_is_no_number_is_seen_in_any_block(reduce: Any, place: int) -> None:
+    x = point((MANY,))
+    x[place] = np.nan
+    with cv.config.using(threads=2):
+        assert np.isnan(cv.jit(lambda x: reduce(x))(x))
+
+
+def test_an_argument_is_not_written_into() -> None:
+    x = point((MANY,))
+    before = x.copy()
+    fast = cv.jit(lambda x: np.sqrt(x))
+    found = fast(x)
+    assert not np.shares_memory(found, x)
+    assert not np.shares_memory(fast(x), found)
+    np.testing.assert_array_equal(x, before)
+
+
+# --- several outputs ----------------------------------------------------------------------------------------
+
+STEPS = [np.add, np.subtract, np.multiply, np.maximum, np.hypot, np.sin, np.negative, np.square, np.tanh, np.cos]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_outputs_are_what_they_are_without_blocks(seed: int) -> None:
+    """Any of what is computed may be an output: read later, the sum of slices, computed where another one is kept."""
+
+    def program(x: Any, y: Any) -> list[Any]:
+        choice = random.Random(seed)
+        known = [x[1:], x[:-1], y[1:], y[:-1]]
+        for _ in range(choice.randrange(4, 16)):
+            left, right = (choice.choice(known[-6:]) for _ in range(2))
+            step = choice.choice(STEPS)
+            known.append(0.5 * (step(left, right) if step.nin == 2 else step(left)))
+        return [*choice.sample(known[4:], 3), np.sum(known[-2]), known[-1] - np.mean(known[-1])]
+
+    def gradient(x: Any, y: Any) -> Any:
+        return list(cv.grad(lambda x, y: program(x, y)[3] + np.sum(program(x, y)[4] ** 2), argnums=(0, 1))(x, y))
+
+    x, y = point((100_003,), seed=seed), point((100_003,), seed=seed + 100)
+    for function in (program, gradient):
+        expected, fast = function(x, y), cv.jit(function)
+        for count in (1, 2, 2):
+            with cv.config.using(threads=count):
+                for found, wanted in zip(fast(x, y), expected, strict=True):
+                    agree(found, wanted)

@@ -181,3 +181,25 @@ def test_a_quotient_times_a_number_does_not_underflow(dtype: Any, entries: tuple
     for shape in ((), (3,), (70_000,)):
         args = [np.full(shape, entry, dtype)[()] for entry in entries]
         np.testing.assert_allclose(compiled(function, *args)(*args), function(*args), rtol=1e-6)
+
+
+@pytest.mark.parametrize("x", [-0.0, 0.0, -0.5, 0.5, -1.0, 1.5, 1e300])
+@pytest.mark.parametrize("function", [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.fabs])
+def test_steps_keep_the_sign_of_a_zero(function: Any, x: float) -> None:
+    fast = cv.jit(lambda x: function(x))
+    for found in (fast(x), fast(x)):
+        np.testing.assert_array_equal([found, np.copysign(1.0, found)], [function(x), np.copysign(1.0, function(x))])
+
+
+@pytest.mark.parametrize("name", ["masked_multiply", "ratio", "print", "np"])
+def test_a_function_may_have_the_name_of_what_its_program_calls(name: str) -> None:
+    def function(x: Any) -> Any:
+        return np.sum(np.sqrt(x) * np.sqrt(2.0 * x))
+
+    function.__name__ = name
+    fast, x = cv.jit(cv.grad(function)), np.linspace(0.0, 1.0, 100)
+    for _ in range(2):
+        np.testing.assert_allclose(fast(x), cv.grad(function)(x))
+    module: dict[str, Any] = {}
+    exec(cv.export(cv.grad(function), x), module)
+    np.testing.assert_allclose(module["function"](x), cv.grad(function)(x))

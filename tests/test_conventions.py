@@ -323,6 +323,23 @@ def test_powers_at_zero() -> None:
     )
 
 
+@pytest.mark.parametrize("x", [0.0, np.inf, complex(0.0), complex(np.inf), complex(np.inf, np.nan), np.zeros(3)])
+def test_an_exponent_of_zero_leaves_no_derivative(x: Any) -> None:
+    """Whether the exponent is a number, an array, or one that a compiled program learns when it is called."""
+    one = x * 0.0 + 1.0 if isinstance(x, np.ndarray) else type(x)(1.0)
+    compiled = cv.jit(lambda x, y, dx: cv.jvp(lambda x: x**y, (x,), (dx,)))
+    for y in (0, 0.0, np.zeros(3)):
+        for tangent in (cv.jvp(lambda x, y=y: x**y, (x,), (one,))[1], *(compiled(x, y, one)[1] for _ in range(2))):
+            np.testing.assert_array_equal(tangent, np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y))))
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, cv.jit])
+def test_second_derivatives_of_powers_where_the_exponent_is_zero(transform: Any) -> None:
+    """d/dx x^y = y x^(y - 1), whose slope in y is 1 / x where y is 0, in whichever order the derivatives are taken."""
+    assert transform(cv.grad(lambda y: cv.grad(lambda x: x**y)(2.0)))(0.0) == pytest.approx(0.5)
+    assert transform(cv.grad(lambda x: cv.grad(lambda y: x**y)(0.0)))(2.0) == pytest.approx(0.5)
+
+
 # --- complex numbers ----------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,8 @@ import pytest
 
 import covector as cv
 from covector.errors import ConcreteValueError
+from covector.ops.linalg_decompositions import Cholesky
+from covector.scipy.linalg import solve_triangular
 from covector.trees import flatten
 from tests.test_jit import programs, same, textbook
 
@@ -117,6 +119,22 @@ class TestLower:
         assert lowered.graph.cost().operations == 1000 * 1000 * 1999
         with pytest.raises(ConcreteValueError, match=r"bool\(\) was asked at .*test_jit_first_call.py"):
             cv.jit(lambda x: x if x[0, 0] > 0 else -x).lower(kind)
+
+    def test_it_computes_only_what_python_may_be_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """SciPy's question whether all entries are finite has no answer that compiled code could depend on."""
+
+        def fail(*inputs: Any) -> Any:
+            raise AssertionError("computed")
+
+        def function(x: Any) -> Any:
+            return np.sum(solve_triangular(np.linalg.cholesky(x), np.ones(2), lower=True))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Cholesky, "evaluate", fail)
+            lowered = cv.jit(cv.grad(function)).lower(np.eye(2))
+            with pytest.raises(AssertionError, match="computed"):
+                cv.jit(lambda x: x if function(x) > 0 else -x).lower(np.eye(2))
+        assert lowered.graph(np.eye(2))[0].shape == (2, 2)
 
     def test_it_shows_the_branch_of_its_arguments(self) -> None:
         fast = cv.jit(lambda x: x * 2.0 if x > 0 else -x)

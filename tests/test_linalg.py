@@ -12,7 +12,7 @@ import covector as cv
 from covector.errors import DegenerateWarning, UnsupportedArgumentError
 from covector.ops import matrices
 from covector.ops.determinants import ADJUGATE, ADJUGATE_CHANGE
-from covector.ops.linalg_solve import TriangularSolve
+from covector.ops.linalg_solve import GRAM_INVERSE, TriangularSolve
 from covector.ops.matrices import hermitian
 from covector.testing import check_batching, check_grads, difference_quotient
 from tests.test_contractions import array, assert_same, check, complex_array
@@ -604,6 +604,20 @@ def test_triangular_systems_without_scipy(monkeypatch: pytest.MonkeyPatch) -> No
     for option, x in zip(options, expected, strict=True):
         np.testing.assert_allclose(TriangularSolve(*option)(a, b), x, atol=1e-12)
     check_grads(np.linalg.cholesky, (positive(3, 3),))
+
+
+def test_inverses_from_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    factors = [np.tril(regular(3, 3)), np.tril(regular(3, 3)).astype(np.float32), np.tril(regular_complex(3, 3))]
+    for _ in range(2):
+        for factor in (*factors, np.zeros((0, 0))):
+            inverse = np.tril(np.linalg.inv(factor @ factor.conj().T))
+            for x in (factor, np.asfortranarray(factor), factor + np.triu(array(*factor.shape), 1)):
+                found = GRAM_INVERSE(x.astype(factor.dtype))
+                assert found.dtype == factor.dtype
+                np.testing.assert_allclose(found, inverse, rtol=1e-4 if factor.dtype == np.float32 else 1e-10)
+        with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
+            GRAM_INVERSE(np.diag([1.0, 0.0, 2.0]))
+        monkeypatch.setattr("covector.ops.linalg_solve.optional_scipy", lambda: None)
 
 
 def test_functions_that_need_scipy_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

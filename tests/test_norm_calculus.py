@@ -13,7 +13,7 @@ from scipy.optimize import linprog, minimize
 
 import covector as cv
 from covector import norms
-from covector.errors import ArgumentError, MissingRuleError
+from covector.errors import ArgumentError, CovectorError, MissingRuleError
 from covector.norms.layout import ravel
 from covector.norms.norm import Norm
 
@@ -457,3 +457,29 @@ def test_what_leaves_the_grammar_is_refused_by_name(
 ) -> None:
     with pytest.raises(error, match=message):
         norms.dualize(function)(like)
+
+
+TREE_OF_NORMS = {"a": {"x": "l1", "y": "spectral"}, "b": ["l2", "linf"]}
+MISFITS: dict[str, tuple[Any, str]] = {
+    "missing": ({"a": {"x": np.ones(2)}, "b": [np.ones(2), 1.0]}, r"argument\['a'\]\['y'\] is missing"),
+    "extra": ({"a": {"x": 1.0, "y": np.eye(2), "z": 1.0}, "b": [1.0, 1.0]}, r"argument\['a'\]\['z'\] has no norm"),
+    "longer": ({"a": {"x": 1.0, "y": np.eye(2)}, "b": [1.0, 1.0, 1.0]}, r"argument\['b'\]\[2\] has no norm"),
+    "another kind": ({"a": {"x": 1.0, "y": np.eye(2)}, "b": (1.0, 1.0)}, r"argument\['b'\] is a tuple.*list of 2"),
+    "an array": ({"a": np.ones(2), "b": [1.0, 1.0]}, r"argument\['a'\] is float64\[2\].*dict of 2"),
+    "a wrong shape": (
+        {"a": {"x": 1.0, "y": np.ones(3)}, "b": [1.0, 1.0]}, r"in argument\['a'\]\['y'\]: a norm of a matrix"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["norm", "dual_norm", "maximizer", "lmo", "subgradient"])
+@pytest.mark.parametrize(("tree", "message"), MISFITS.values(), ids=list(MISFITS))
+def test_a_tree_that_does_not_fit_the_norms_is_refused_by_its_path(tree: Any, message: str, method: str) -> None:
+    with pytest.raises(CovectorError, match=message):
+        getattr(norms.tree(TREE_OF_NORMS), method)(tree)
+
+
+@pytest.mark.parametrize("weight", [0.0, np.nan, np.inf])
+def test_weights_without_an_inverse_are_refused(weight: float) -> None:
+    with pytest.raises(ArgumentError, match="finite and not zero"):
+        norms.l1() @ norms.Diagonal(np.array([1.0, weight]))

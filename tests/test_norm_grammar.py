@@ -17,6 +17,7 @@ from covector.trees import map_leaves
 RNG = np.random.default_rng(11)
 SQUARE = RNG.normal(size=(5, 5)) + 3 * np.eye(5)
 SMALL = RNG.normal(size=(4, 4)) + 3 * np.eye(4)
+POSITIVE = SQUARE @ SQUARE.T + np.eye(5)
 WEIGHTS = RNG.uniform(0.5, 2.0, 5)
 FALLING = np.array([3.0, 2.0, 1.0])
 VECTOR, MATRIX, STACK = np.zeros(5), np.zeros((3, 4)), np.zeros((2, 3, 4))
@@ -44,6 +45,23 @@ INSIDE: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "vector norm": (lambda v: np.linalg.vector_norm(v, ord=1), VECTOR),
     "matrix norm": (lambda m: np.linalg.matrix_norm(m, ord="nuc"), MATRIX),
     "root of product": (lambda v: np.sqrt(v @ v), VECTOR),
+    "product of two images": (lambda v: np.sqrt((SQUARE @ v) @ (SQUARE @ v)), VECTOR),
+    "vdot": (lambda v: np.sqrt(np.vdot(v, v)), VECTOR),
+    "quadratic form": (lambda v: np.sqrt(v @ POSITIVE @ v), VECTOR),
+    "quadratic form by einsum": (lambda v: np.sqrt(np.einsum("i,ij,j->", v, POSITIVE, v)), VECTOR),
+    "quadratic form by entries": (lambda v: np.sqrt(np.sum(v * (POSITIVE @ v))), VECTOR),
+    "quadratic form of a part": (lambda v: np.sqrt(v[:4] @ POSITIVE[:4, :4] @ v[:4]) + abs(v[4]), VECTOR),
+    "quadratic form of a matrix": (
+        lambda m: np.sqrt(np.sum(m * (POSITIVE[:3, :3] @ m @ POSITIVE[:4, :4]))), MATRIX
+    ),
+    "norms of the catalogue": (lambda v: norms.l1()(v[:2]) + norms.l2()(v[2:]), VECTOR),
+    "a norm of norms": (lambda v: norms.lp(3)(np.stack([np.abs(v[0]), norms.l2()(v[1:])])), VECTOR),
+    "a norm of a tree": (
+        lambda t: np.hypot(norms.tree((norms.l1(), "spectral"), "l2")((t["a"], t["b"][0])), 2 * t["b"][1]), TREE
+    ),
+    "fabs": (lambda v: np.sum(np.fabs(v)), VECTOR),
+    "partitioned": (lambda v: np.partition(np.abs(v), 2)[2:].sum(), VECTOR),
+    "the largest by partition": (lambda v: np.partition(np.abs(v), -1)[-1], VECTOR),
     "root of einsum": (lambda m: np.sqrt(np.einsum("ij,ij->", m, m)), MATRIX),
     "mean": (lambda v: np.abs(v).mean(), VECTOR),
     "root mean square": (lambda v: np.sqrt(np.mean(v**2)), VECTOR),
@@ -189,6 +207,29 @@ OUTSIDE: dict[str, tuple[Callable[[Any], Any], Any, type[CovectorError], str]] =
     "negative": (lambda v: np.sum(-np.abs(v)), VECTOR, MissingRuleError, "`negative`"),
     "no abs": (np.max, VECTOR, MissingRuleError, "linear function of the argument"),
     "used twice": (lambda v: np.abs(v).sum() + np.abs(v).max(), VECTOR, MissingRuleError, "used by"),
+    "added to itself": (
+        lambda v: (lambda a: np.sum(a + a))(np.abs(v)), VECTOR, MissingRuleError, "used by `add` and `add`"
+    ),
+    "the larger of itself": (
+        lambda v: (lambda a: np.sum(np.maximum(a, a)))(np.abs(v)), VECTOR, MissingRuleError, "used by"
+    ),
+    "hypot of itself": (lambda v: np.sum(np.hypot(v, v)), VECTOR, MissingRuleError, "used by"),
+    "joined with itself": (
+        lambda v: (lambda a: np.sum(np.concatenate([a, a])))(np.abs(v)), VECTOR, MissingRuleError, "used by"
+    ),
+    "two norms of one variable": (lambda v: norms.l1()(v) + norms.l2()(v), VECTOR, MissingRuleError, "`norm_call`"),
+    "a norm beside a constant": (
+        lambda v: norms.tree(("l1", "l1"))((v, np.ones(2))), VECTOR, MissingRuleError, "of Product"
+    ),
+    "a norm of norms that is not absolute": (
+        lambda v: norms.quadratic(POSITIVE)(np.abs(v)), VECTOR, MissingRuleError, "not absolute"
+    ),
+    "part of a partition": (
+        lambda v: np.sum(np.partition(np.abs(v), 4)[2:]), VECTOR, MissingRuleError, "between two of the places"
+    ),
+    "indefinite": (
+        lambda v: np.sqrt(v @ np.diag([1.0, -1.0, 2.0, 1.0, 1.0]) @ v), VECTOR, ArgumentError, "eigenvalue -1"
+    ),
     "tall": (lambda v: np.abs(np.ones((7, 5)) @ v).max(), VECTOR, MissingRuleError, "maps 5 numbers to 7"),
     "fourier": (lambda v: np.abs(np.fft.rfft(v)).sum(), VECTOR, MissingRuleError, "complex"),
     "too large": (lambda v: np.abs(np.diff(v, prepend=0)).sum(), np.zeros(6000), MissingRuleError, "Difference"),

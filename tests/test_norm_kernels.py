@@ -16,9 +16,10 @@ from benchmarks.norms import projected_by_sorting
 from covector import norms
 from covector.norms import leading as leading_module
 from covector.norms import polar as polar_module
+from covector.norms.l1_ball import level
 from covector.norms.leading import leading
 from covector.norms.polar import POLAR_FACTOR
-from covector.norms.vectors import level
+from covector.norms.ties import signs_times
 from covector.testing import check_grads
 
 
@@ -57,7 +58,7 @@ def test_large_polar_factors_are_as_accurate_as_the_decomposition(values: Any, r
     factor, tolerance = POLAR_FACTOR(x), 1e-14 * conditioning(values) + 1e-12
     assert np.max(np.abs(factor - wanted)) < tolerance
     found = np.linalg.svd(factor, compute_uv=False)
-    assert np.max(np.abs(found - np.sort(np.sign(values))[::-1])) < 2e-11
+    assert np.max(np.abs(found - np.sort(np.sign(values))[::-1])) < 2e-12
     np.testing.assert_allclose(np.sum(factor * x), np.sum(values), rtol=1e-12)
     assert np.max(np.abs(POLAR_FACTOR(x.T) - wanted.T)) < tolerance
 
@@ -125,6 +126,25 @@ def test_a_well_conditioned_matrix_is_not_decomposed(monkeypatch: pytest.MonkeyP
     assert not calls
 
 
+def test_entries_that_are_not_numbers_are_not_taken_for_zeros() -> None:
+    for entry in (np.nan, np.inf):
+        x = matrix(SPECTRA["condition 10"])[0]
+        x[3, 4] = entry
+        assert np.all(np.isnan(POLAR_FACTOR(x)))
+
+
+def test_parts_of_parts_stay_orthogonal_to_the_first() -> None:
+    """Columns that are 1e-9 of the largest, next to rounding errors of those that are a hundredth of it."""
+    values = np.concatenate([np.ones(SIZE // 2), np.geomspace(1e-2, 1e-9, SIZE // 2)])
+    x, wanted = matrix(values)
+    assert not polar_module._mostly_small(x.T @ x)
+    factor = POLAR_FACTOR(x)
+    assert np.max(np.abs(factor.T @ factor - np.eye(SIZE))) < 1e-11
+    assert np.max(np.abs(factor - wanted)) < 1e-14 * conditioning(values)
+    product = factor.T @ x
+    assert np.max(np.abs(product - product.T)) < 1e-13
+
+
 def test_the_guard_hands_matrices_with_many_small_values_to_the_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = counted(monkeypatch, np.linalg, "svd")
     POLAR_FACTOR(matrix(SPECTRA["power law"])[0])
@@ -134,7 +154,7 @@ def test_the_guard_hands_matrices_with_many_small_values_to_the_decomposition(mo
 def test_without_the_parts_a_large_condition_would_spoil_the_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     """What KEPT protects from: dividing by all eigenvalues of the Gram matrix alike."""
     monkeypatch.setattr(polar_module, "KEPT", 1e-30)
-    factor = POLAR_FACTOR(matrix(SPECTRA["condition 1e6"])[0])
+    factor = POLAR_FACTOR(matrix(np.append(np.linspace(2, 1, SIZE - 3), [1e-6, 2e-6, 3e-6]))[0])
     assert not np.max(np.abs(np.linalg.svd(factor, compute_uv=False) - 1.0)) < 1e-7
 
 
@@ -242,6 +262,28 @@ def test_michelots_projection_is_the_one_by_sorting(seed: int, part: float, size
     np.testing.assert_allclose(found, wanted, atol=1e-12 * max(float(np.max(np.abs(x))), 1e-300))
 
 
+@pytest.mark.parametrize("part", [1e-9, 1e-3, 0.05, 0.2, 0.6, 0.95, 1 - 1e-9])
+@pytest.mark.parametrize("power", [1, 4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_level_leaves_the_total_whatever_part_stays_above_it(part: float, power: int, dtype: Any) -> None:
+    """Few entries above the level, which are copied, and many, which are bounded; even and heavy-tailed ones."""
+    sizes = np.abs(np.random.default_rng(0).normal(size=300_000) ** power).astype(dtype)
+    total = part * float(np.sum(sizes, dtype=float))
+    t = level(sizes, total)
+    excess = np.maximum(sizes.astype(float) - t, 0.0)
+    error = abs(np.sum(excess) - total) / np.count_nonzero(excess)
+    assert error < 20 * np.finfo(dtype).eps * max(t, float(np.mean(sizes)))
+
+
+def test_entries_on_the_level_itself() -> None:
+    """Whether they count as above changes with the last digit of the level, and nothing else."""
+    for seed in range(200):
+        sizes = np.abs(np.random.default_rng(seed).normal(size=9))
+        total = float(np.sum(np.maximum(sizes - sizes[4], 0.0)))
+        if total:
+            np.testing.assert_allclose(level(sizes, total), sizes[4], atol=1e-14)
+
+
 @pytest.mark.parametrize("scale", [1e-150, 1e150])
 def test_the_projection_does_not_depend_on_the_scale(scale: float) -> None:
     x = np.random.default_rng(0).normal(size=10_000)
@@ -255,6 +297,39 @@ def test_a_sample_that_misleads_is_found_out() -> None:
     for total in (1.0, 100.0, 15_000.0, 20_000.0):
         t = level(sizes, total)
         np.testing.assert_allclose(np.sum(np.maximum(sizes - t, 0.0)), total, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("factor", [-0.5, 3.0, 0.1])
+def test_signs_by_their_bits(dtype: Any, factor: float) -> None:
+    limits = np.finfo(dtype)
+    numbers = [0.0, -0.0, 1.0, -2.0, limits.max, limits.min, limits.smallest_subnormal, -limits.tiny, np.inf, -np.inf]
+    x = np.array([numbers, numbers[::-1]], dtype)
+    for each in (x, x[:, ::3], x.T, x[:, 2:6], x[:0]):
+        before = each.copy()
+        found = signs_times(each, factor)
+        np.testing.assert_array_equal(found, dtype(factor) * np.sign(each))
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(each, before)
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "dual"}, {"max_step": 0.05}, {"weight_decay": 0.1}, {"radius": 9.0}])
+@pytest.mark.parametrize("step", [0.1, 0.0, lambda count: 0.5 / (count + 1.0)])
+def test_a_step_of_signs_is_the_signs_times_the_step(options: Any, step: Any) -> None:
+    """Both written out by hand, whether or not the length of the step is known before its direction."""
+    gradient = {"a": np.array([[3.0, 0.0], [-1e-310, -2.0]]), "b": np.float64(-1.0)}
+    params: dict[str, Any] = {"a": np.array([[1.0, 2.0], [0.5, -3.0]]), "b": np.float64(2.0)}
+    optimizer = cv.steepest_descent("linf", step, **options)
+    updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+    length = step(0) if callable(step) else step
+    for name, x in params.items():
+        towards, sign = length * options.get("radius", 1.0), np.sign(np.asarray(gradient[name]))
+        if "max_step" in options:
+            towards = min(length, options["max_step"])
+        elif "mode" in options:
+            towards = length * 6.0
+        wanted = -towards * sign - length * (options.get("weight_decay", 0.0) + ("radius" in options)) * x
+        np.testing.assert_allclose(updates[name], wanted, rtol=1e-15)
 
 
 def test_the_projection_is_a_new_array() -> None:

@@ -14,6 +14,7 @@ from covector import norms
 from covector.errors import ArgumentError, ShapeMismatchError, TreeMismatchError
 from covector.norms.bundle import Bundle
 from covector.norms.norm import Norm
+from covector.norms.oracle import Oracle
 from covector.norms.search import solve
 
 RNG = np.random.default_rng(3)
@@ -215,11 +216,11 @@ def test_both_bounds_of_a_black_box_are_tight_where_its_ball_is_curved(norm: Nor
     """Against the closed form, of which the search sees values and subgradients alone."""
     gradient = np.random.default_rng(1).normal(size=shape)
 
-    def oracle(vector: Any) -> tuple[float, Any]:
+    def program(vector: Any) -> list[Any]:
         x = np.reshape(vector, shape)
-        return float(norm.norm(x)), np.ravel(norm.subgradient(x))
+        return [norm.norm(x), np.ravel(norm.subgradient(x))]
 
-    found: Bundle = solve(oracle, np.ravel(gradient))
+    found: Bundle = solve(Oracle(program, ()), np.ravel(gradient))
     steepness = float(norm.dual_norm(gradient))
     assert found.lower == pytest.approx(steepness, rel=1e-10)
     assert steepness * (1 - 1e-12) <= found.upper <= steepness * (1 + 1e-6)

@@ -10,7 +10,7 @@ import pytest
 
 import covector as cv
 from covector.graph.graph import Graph, check
-from covector.transforms.control import repetition
+from covector.transforms.control import repetition, rolling
 from covector.transforms.control.rolling import rolled
 from covector.transforms.control.scanning import Scan
 
@@ -350,7 +350,8 @@ def random_loop(seed: int) -> Callable[..., Any]:
 @pytest.fixture
 def eager_to_roll(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is repeated a few times becomes a loop."""
-    monkeypatch.setattr(repetition, "FEWEST_STEPS", 3)
+    for module in (repetition, rolling):
+        monkeypatch.setattr(module, "FEWEST_STEPS", 3)
     monkeypatch.setattr(repetition, "FEWEST_EQUATIONS", 4)
     monkeypatch.setattr(repetition, "WINDOW", 2)
     monkeypatch.setattr(repetition, "MIXING", np.array([1, 1_000_003]))
@@ -367,3 +368,9 @@ def test_random_repetitions_compute_the_same(seed: int, shape: tuple[int, ...]) 
     looped = check(rolled(graph))
     same(looped(*args), derivative(*args))
     same(cv.jit(derivative)(*args), derivative(*args))
+
+
+@pytest.mark.usefixtures("eager_to_roll")
+def test_most_random_repetitions_become_loops() -> None:
+    graphs = [cv.make_graph(random_loop(seed))(0.3, 0.5, 0.7, 1.1) for seed in range(40)]
+    assert sum(loops(rolled(graph)) > 0 for graph in graphs) >= 30

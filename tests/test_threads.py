@@ -105,15 +105,19 @@ def test_the_error_state_of_the_caller_counts(count: int) -> None:
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_as_many_threads_as_asked_for_work_at_once(count: int) -> None:
-    """Each of them has a range of rows, the ranges are all rows, and no thread is left afterwards."""
-    together, ranges = threading.Barrier(count, timeout=30.0), []
+    """Each of them has a range of rows, and the ranges are all rows; another loop takes the same threads."""
+    together, ranges, used = threading.Barrier(count, timeout=30.0), list[tuple[int, int]](), set[int]()
 
     def work(first: int, last: int, _: int) -> None:
         together.wait()
         ranges.append((first, last))
+        used.add(threading.get_ident())
 
+    in_blocks(work, 1000, -(-1000 // count), count)
+    assert len(used) == count
+    ranges.clear()
     before = threading.active_count()
-    in_blocks(work, 1000, 70, count)
+    in_blocks(work, 1000, -(-1000 // count), count)
     assert threading.active_count() == before
     assert sorted(ranges) == list(pairwise([0, *(last for _, last in sorted(ranges))]))
     assert (len(ranges), max(ranges)[1]) == (count, 1000)
@@ -127,6 +131,7 @@ def test_few_blocks_take_few_threads() -> None:
 
 @pytest.mark.parametrize("failing", range(3))
 def test_the_error_of_any_thread_is_the_callers(failing: int) -> None:
+    """When it is raised, nothing is at work any more, and nothing else will be."""
     finished = []
 
     def work(first: int, last: int, block: int) -> None:
@@ -136,7 +141,42 @@ def test_the_error_of_any_thread_is_the_callers(failing: int) -> None:
 
     with pytest.raises(FloatingPointError, match=f"rows from {10 * failing}"):
         in_blocks(work, 30, 10, 3)
-    assert len(finished) == 2
+    ended = len(finished)
+    assert ended <= 2
+    in_blocks(lambda *_: None, 30, 10, 3)
+    assert len(finished) == ended
+
+
+def test_a_thread_that_is_free_takes_the_next_rows() -> None:
+    """Two threads with four parts each: one is held up in its first part until the other has done all of the rest."""
+    held, done = threading.Event(), list[int]()
+
+    def work(first: int, last: int, _: int) -> None:
+        done.append(first)
+        if len(done) == 8:
+            held.set()
+        elif first == 0:
+            assert held.wait(30.0)
+
+    in_blocks(work, 800, 1, 2)
+    assert sorted(done) == list(range(0, 800, 100))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork to survive")
+def test_a_forked_process_starts_threads_of_its_own() -> None:
+    code = """
+import os, covector as cv, numpy as np
+x = np.linspace(0.1, 1.0, 500_000)
+gradient = cv.jit(cv.grad(lambda x: np.sum(np.sin(x) * np.exp(np.cos(x)) + np.sqrt(x))))
+expected = gradient(x), gradient(x)
+child = os.fork()
+same = np.array_equal(gradient(x), expected[1])
+if child == 0:
+    os._exit(0 if same else 1)
+assert same and os.waitpid(child, 0)[1] == 0
+"""
+    environment = {**os.environ, VARIABLE: "2"}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, check=True, timeout=60.0)
 
 
 def test_an_export_takes_its_threads_from_the_environment(tmp_path: Any) -> None:

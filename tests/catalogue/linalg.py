@@ -77,6 +77,9 @@ INSTANCES: list[Instance] = [
     Instance(BandedSolve(1, 0), _banded(1, 0, 3), _array(2, 3, 1), name="banded_solve_stack"),
     Instance(linalg_solve.INVERSE, _regular(3, 3)),
     Instance(linalg_solve.INVERSE, _regular_complex(2, 2, 2)),
+    Instance(linalg_solve.GRAM_INVERSE, _regular(3, 3)),
+    Instance(linalg_solve.GRAM_INVERSE, _regular(2, 2, 2)),
+    Instance(linalg_solve.GRAM_INVERSE, _regular_complex(2, 2)),
     Instance(PseudoInverse(1e-6), _array(3, 2)),
     Instance(PseudoInverse(1e-6), _complex(2, 3)),
     # determinants

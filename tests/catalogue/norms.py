@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from covector.norms import lp
 from covector.norms.bundle import empty_warm_start
+from covector.norms.calls import NormCall
 from covector.norms.implicit import SymmetricSolve
 from covector.norms.polar import PolarFactor
 from covector.norms.search import Search, WarmSearch
+from covector.trees import flatten
 from tests.catalogue.instance import Instance
 
 TALL = np.array([[2.0, 0.3], [-0.4, 1.5], [0.7, 0.2]])
@@ -35,6 +38,7 @@ INSTANCES: list[Instance] = [
     Instance(SymmetricSolve(product, 1e-14), G, WEIGHTS, name="symmetric_solve"),
     Instance(PolarFactor(), TALL, name="polar_factor"),
     Instance(PolarFactor(), WIDE_STACK, name="polar_factor_of_a_stack"),
+    Instance(NormCall(lp(3.0), flatten(G)[1]), G, name="norm_call"),
     Instance(Search(weighted), G, WEIGHTS, name="search", differentiable=()),
     Instance(WarmSearch(weighted, 0.1, 10), G, *empty_warm_start(3), WEIGHTS, name="warm_search", differentiable=()),
 ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from covector.core.primitive import Primitive
 from covector.graph.graph import Atom, Equation, Graph, Variable
@@ -88,7 +88,7 @@ def with_slices_merged(graph: Graph) -> Graph:
     merging = _Merging(found, last)
     equations = tuple(new for equation in graph.equations for new in merging.merged(equation))
     outputs = tuple(merging.same.get(atom, atom) or atom for atom in graph.outputs)
-    return Graph(graph.inputs, equations, outputs, graph.constants, graph.structure)
+    return evolve(graph, equations=equations, outputs=outputs)
 
 
 def _place(equation: Equation, found: dict[Variable, Accumulator]) -> tuple[Accumulator, Primitive]:

@@ -18,7 +18,10 @@ order would not, if it is within `LARGEST_FACTOR` of doing so.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from attrs import evolve
 
 from covector.compile.simplify import without_dead_code
 from covector.compile.terms import DOUBLE, Rule, Term, Terms, is_moderate, shape_of
@@ -53,7 +56,7 @@ def with_terms_combined(graph: Graph) -> Graph:
     for equation in graph.equations:
         terms.add(equation)
     outputs = tuple(map(terms.value, graph.outputs))
-    return without_dead_code(Graph(graph.inputs, tuple(terms.equations), outputs, graph.constants, graph.structure))
+    return without_dead_code(evolve(graph, equations=tuple(terms.equations), outputs=outputs))
 
 
 # --- rules ----------------------------------------------------------------------------------------------
@@ -116,9 +119,9 @@ def _square(terms: Terms, equation: Equation) -> Term | None:
 
 
 def _power(terms: Terms, equation: Equation) -> Term | None:
-    x, exponent = equation.inputs
-    kind = equation.outputs[0].type
-    if equation.primitive.quiet or not isinstance(exponent, Literal) or x.type.strong() != kind:  # type: ignore[attr-defined]
+    primitive: Any = equation.primitive
+    (x, exponent), kind = equation.inputs, equation.outputs[0].type
+    if primitive.quiet or not isinstance(exponent, Literal) or x.type.strong() != kind:
         return None
     number = abs(float(exponent.value))
     if number not in (0.5, 1.0, 1.5, 2.0, 3.0, 4.0):

@@ -8,49 +8,43 @@
             here = slice(start, min(start + block, last))
             if start + block > last:
                 buffer_1 = buffer_1[:last - start]
-            multiply_1 = np.multiply(x[here], 0.5, out=buffer_1)
-            np.exp(multiply_1, out=exp_1[here])
-            sum_1[start] = np.add.reduce(exp_1[here], axis=None)
-    in_blocks(work, 1000000, 16192, threads())
+            rows_1 = exp_1[here]
+            multiply_1 = np.multiply(x[here], 0.5, out=rows_1)
+            np.exp(multiply_1, out=rows_1)
+            square_1 = np.square(rows_1, out=buffer_1)
+            sum_1[start] = np.add.reduce(square_1, axis=None)
+    in_blocks(work, 1000000, 24448, threads())
     sum_1 = combined(np.add, sum_1)
 
-No array of the full size is made but those that are used after the loop. Buffers belong to the call, or to one
+No array of the full size is made but those that are used after the loop. What one of these is made of in place, step by
+step, is computed there from the first step on, which takes no buffer and no copy. Buffers belong to the call, or to one
 thread of it (see `threads`). A loop with little work is written without a function around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, final
+from collections import Counter
+from collections.abc import Callable
+from typing import final
 
-from attrs import frozen
-
-from covector.compile.buffers import Buffers, empty, zeros
+from covector.compile.buffers import Buffers, empty
 from covector.compile.expressions import array_expression, shown_index, with_dtypes, writing_expression
+from covector.compile.puts import Puts, Target
+from covector.compile.reductions import reduction_expression
 from covector.compile.regions import Region, rowwise_inputs
 from covector.core.broadcasting import Reshape, SumTo
 from covector.core.families import Elementwise
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Variable
 from covector.ops.axes import Sum, Triangle
-from covector.ops.indexing import PutSlice, index_of
+from covector.ops.indexing import PutSlice
 from covector.ops.reduction import Extremum
 
-WORTH_THREADS = 2**21
-"""Entries to compute from which a loop may run on several threads: about a millisecond."""
+OFTEN = 2
+"""Readings from which the block of an array has a name, for slicing takes time as well."""
 
 LARGE_PART = 64
 """Entries from which what a block is reduced to is added to the part of the block before at once."""
-
-
-@final
-@frozen
-class Target:
-    """The array that a slice is put into; `new` if that begins with this slice."""
-
-    name: str
-    kind: ArrayType
-    new: bool
 
 
 @final
@@ -73,7 +67,7 @@ class BlockWriter:
     ) -> None:
         self.region, self.named, self.operand, self.lives, self.free = region, named, operand, lives, free
         self.inner = region.inner
-        self.puts = _Puts(region, targets)
+        self.puts = Puts(region, targets)
         self.equations = self.puts.in_order(region.equations)
         self.buffers = Buffers(region, self.equations, lambda: named(None, "buffer"))
         self.before: list[str] = []
@@ -81,10 +75,14 @@ class BlockWriter:
         self.after: list[str] = []
         self.whole: set[Atom] = set()
         self.copies: dict[Atom, str] = {}
+        self.views: dict[Atom, str] = {}
+        self.makers: dict[Atom, Equation] = {e.outputs[0]: e for e in self.equations}
+        self.reads = Counter(atom for equation in self.equations for atom in rowwise_inputs(equation))
         self.placed = self._placed()
         self.replaceable = self._replaceable()
+        self.homes = self._homes()
         self.start, self.here = named(None, "start"), named(None, "here")
-        threaded = region.work >= WORTH_THREADS and self.puts.separable
+        threaded = region.worth_threads and self.puts.separable
         self.first = named(None, "first") if threaded else None
         self.later = named(None, "later") if threaded and self.puts.most_shared else None
 
@@ -120,25 +118,61 @@ class BlockWriter:
         if isinstance(primitive, Elementwise):
             if writing_expression(equation, texts, "") is None:
                 return None
-            buffer = self.buffers.taken(position, equation, in_place=True)
+            home = self.homes.get(out)
+            buffer = self.buffers.taken(position, equation, in_place=True) if home is None else self._rows(home)
             return writing_expression(equation, texts, f"out={buffer}")
         if isinstance(primitive, (Sum, SumTo, Extremum)) and out.type.dtype == equation.inputs[0].type.dtype:
-            buffer = self.buffers.taken(position, equation, in_place=False)
-            return f"{self._expression(equation, texts).removesuffix(')')}, out={buffer})"
+            written, reduction = self._expression(equation, texts), reduction_expression(equation, texts)
+            if written == reduction:
+                buffer = self.buffers.taken(position, equation, in_place=False)
+                return f"{written.removesuffix(')')}, out={buffer})"
         return None
 
     def _compute_whole(self, position: int, equation: Equation, texts: list[str]) -> None:
         """Computes a block of an array that is used after the loop, in the place of one that is not."""
         (out,) = equation.outputs
-        replaced = self._replaced(position, equation)
-        source = empty(out.type.shape, out.type.dtype) if replaced is None else self.operand(replaced)
-        name = self.named(out, equation.primitive.name)
-        self.before.append(f"{name} = {source}")
+        place = self.views.get(out) or f"{self._whole(out, self._replaced(position, equation))}[{self.here}]"
         self.whole.add(out)
-        place = f"{name}[{self.here}]"
         elementwise = isinstance(equation.primitive, Elementwise)
         written = writing_expression(equation, texts, f"out={place}") if elementwise else None
         self.body.append(written or f"{place} = {self._expression(equation, texts)}")
+
+    def _whole(self, out: Variable, replaced: Atom | None = None) -> str:
+        """The name of the array for what is used after the loop, which may be one that is not."""
+        name = self.named(out, self.makers[out].primitive.name)
+        source = empty(out.type.shape, out.type.dtype) if replaced is None else self.operand(replaced)
+        self.before.append(f"{name} = {source}")
+        return name
+
+    def _rows(self, out: Variable) -> str:
+        """The block of the array that an output will be in, by name."""
+        if out not in self.views:
+            array = self._view(self.placed[out], out) if out in self.placed else self._whole(out)
+            self.views[out] = self.named(None, "rows")
+            self.body.append(f"{self.views[out]} = {array}[{self.here}]")
+        return self.views[out]
+
+    def _homes(self) -> dict[Atom, Variable]:
+        """What is computed where an output will be, for that is computed in its place: by what is computed there."""
+        homes: dict[Atom, Variable] = {}
+        for position in reversed(range(len(self.equations))):
+            equation = self.equations[position]
+            (out,) = equation.outputs
+            if (out in homes or self._is_new(out)) and _is_written(equation) and not self.buffers.narrow:
+                for atom in equation.inputs:
+                    if atom.type == out.type and self.buffers.last[atom] == position and self._is_temporary(atom):
+                        homes[atom] = homes.get(out, out)
+                        break
+        return homes
+
+    def _is_new(self, out: Variable) -> bool:
+        """Whether an output is computed in an array that nothing was in before."""
+        return out in self.placed or (out in self.inner and self.lives(out) and not self.replaceable.get(out.type))
+
+    def _is_temporary(self, atom: Atom) -> bool:
+        """Whether a variable would have a buffer."""
+        inner = atom in self.inner and not self.lives(self.makers[atom].outputs[0]) and atom not in self.placed
+        return inner and _is_written(self.makers[atom])
 
     def _placed(self) -> dict[Atom, Equation]:
         """What is put into a new array, and may be computed there: it has been read before anything is added to it."""
@@ -153,12 +187,12 @@ class BlockWriter:
     def _compute_in_place(self, equation: Equation, texts: list[str]) -> bool:
         """Computes a block of a slice in the array that it is put into, if the operation can be."""
         (out,), put = equation.outputs, self.placed[equation.outputs[0]]
-        if not isinstance(equation.primitive, Elementwise) or writing_expression(equation, texts, "") is None:
+        if not _is_written(equation):
             del self.placed[out]
             return False
-        view = self._view(put, out)
+        place = self.views.get(out) or f"{self._view(put, out)}[{self.here}]"
         self.whole.add(out)
-        written = writing_expression(equation, texts, f"out={view}[{self.here}]")
+        written = writing_expression(equation, texts, f"out={place}")
         assert written is not None
         self.body.append(written)
         return True
@@ -229,8 +263,16 @@ class BlockWriter:
         return self.copies[atom]
 
     def _block(self, atom: Atom) -> str:
+        """An operand of which a block is read; one that is read often gets a name."""
         text = self.operand(atom)
-        return text if atom in self.inner and atom not in self.whole else f"{text}[{self.here}]"
+        if atom in self.inner and atom not in self.whole:
+            return text
+        if atom not in self.views and self.reads[atom] < OFTEN:
+            return f"{text}[{self.here}]"
+        if atom not in self.views:
+            self.views[atom] = self.named(None, "rows")
+            self.body.append(f"{self.views[atom]} = {text}[{self.here}]")
+        return self.views[atom]
 
     def _expression(self, equation: Equation, texts: list[str]) -> str:
         if isinstance(equation.primitive, Reshape):
@@ -238,6 +280,8 @@ class BlockWriter:
         if isinstance(equation.primitive, Triangle):
             half = "tril" if equation.primitive.lower else "triu"
             return f"np.{half}({texts[0]}, {self.start} + {equation.primitive.offset})"
+        if self.buffers.narrow and isinstance(equation.primitive, (Sum, SumTo, Extremum)):
+            return reduction_expression(equation, texts)
         written = array_expression(equation, texts)
         assert written is not None
         return written
@@ -274,98 +318,7 @@ class BlockWriter:
         return [*self.buffers.allocations(str(block)), *loop]
 
 
-# --- slices ---------------------------------------------------------------------------------------------
-
-
-@final
-class _Puts:
-    """The slices that a loop puts into arrays.
-
-    Slices x[1:] and x[:-1] of one array share rows: the first row of one block and the last one of the block before.
-    If the array is new, the slice that begins last is assigned, before the others of the block are added to it; what
-    that does not reach is set to zero. Several threads leave the rows that they share for the end.
-    """
-
-    def __init__(self, region: Region, targets: dict[Variable, Target]) -> None:
-        self.rows, self.targets = region.rows, targets
-        self.equations = [e for e in region.equations if isinstance(e.primitive, PutSlice)]
-        self.offsets = {e: _offset(e, targets[e.outputs[0]].kind) for e in self.equations}
-        self.separable = None not in self.offsets.values()
-        groups: dict[str, list[Equation]] = {}
-        for equation in self.equations:
-            groups.setdefault(self._target(equation), []).append(equation)
-        self.new = {target.name for target in targets.values() if target.new}
-        self.last = {name: max(group, key=self._start) for name, group in groups.items()}
-        self.assigned = [e for name, e in self.last.items() if self._is_assigned(e, groups[name])]
-
-    def _start(self, equation: Equation) -> int:
-        return self.offsets[equation] or 0
-
-    def _is_assigned(self, last: Equation, group: Sequence[Equation]) -> bool:
-        """Whether the array is new, and has no other axes that are sliced."""
-        target = self.targets[last.outputs[0]]
-        whole = all(e.inputs[0].type.shape[1:] == target.kind.shape[1:] for e in group)
-        return target.name in self.new and whole and all(self.offsets[e] is not None for e in group)
-
-    def others(self, equation: Equation) -> list[Equation]:
-        """The other equations that put a slice into the same array."""
-        return [e for e in self.equations if e is not equation and self._target(e) == self._target(equation)]
-
-    def _target(self, equation: Equation) -> str:
-        return self.targets[equation.outputs[0]].name
-
-    def shared(self, equation: Equation) -> int:
-        """How many rows at the beginning of a block belong to the block before as well."""
-        return self._start(self.last[self._target(equation)]) - self._start(equation)
-
-    @property
-    def most_shared(self) -> int:
-        """The most rows that blocks share."""
-        return max(map(self.shared, self.equations), default=0)
-
-    def in_order(self, equations: Sequence[Equation]) -> list[Equation]:
-        """The equations, with what is assigned before what is added to it."""
-        ordered, waiting = list[Equation](), list[Equation]()
-        for equation in equations:
-            first = self._assigned_first(equation)
-            if first is not None and first is not equation and first not in ordered:
-                waiting.append(equation)
-                continue
-            ordered.append(equation)
-            ready = [e for e in waiting if self._assigned_first(e) is equation]
-            waiting = [e for e in waiting if e not in ready]
-            ordered += ready
-        return ordered
-
-    def _assigned_first(self, equation: Equation) -> Equation | None:
-        if not isinstance(equation.primitive, PutSlice):
-            return None
-        last = self.last[self._target(equation)]
-        return last if last in self.assigned else None
-
-    def allocations(self) -> list[str]:
-        """The statements that make the new arrays."""
-        lines = []
-        for name, equation in self.last.items():
-            target = self.targets[equation.outputs[0]]
-            if equation in self.assigned:
-                start = self._start(equation)
-                lines.append(f"{name} = {empty(target.kind.shape, target.kind.dtype)}")
-                lines += [f"{name}[:{start}] = 0"] if start else []
-                lines += [f"{name}[{start + self.rows}:] = 0"] if start + self.rows < target.kind.shape[0] else []
-            elif name in self.new:
-                lines.append(f"{name} = {zeros(target.kind)}")
-        return lines
-
-
-def _offset(equation: Equation, kind: ArrayType) -> int | None:
-    """The first row of a slice, if its rows are neighbours."""
-    primitive: Any = equation.primitive
-    index = index_of(primitive.key)
-    entry = index[0] if isinstance(index, tuple) and index else index
-    if entry is Ellipsis:
-        return 0 if len(index) == 1 or equation.inputs[0].type.shape[0] == kind.shape[0] else None
-    if not isinstance(entry, slice):
-        return None
-    start, _, step = entry.indices(kind.shape[0])
-    return start if step == 1 else None
+def _is_written(equation: Equation) -> bool:
+    """Whether the operation can write into an array."""
+    elementwise = isinstance(equation.primitive, Elementwise)
+    return elementwise and writing_expression(equation, ["x"] * len(equation.inputs), "") is not None

@@ -25,8 +25,8 @@ from covector.core.broadcasting import Reshape
 from covector.core.types import ArrayType, Shape
 from covector.graph.graph import Atom, Equation
 
-CACHE = 3 * 2**18
-"""Bytes of all buffers: they fit into a second-level cache of one megabyte with what is read and written beside."""
+CACHE = 2**21
+"""Bytes of all buffers: ten of doubles, of which those in use at one time fit into a second-level cache."""
 
 NARROW = 16
 """The most entries along an axis that is too short for an inner loop."""

@@ -21,9 +21,10 @@ from math import prod
 from typing import Any, final
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from covector.compile.accumulators import use_counts
+from covector.compile.identities import is_fixed, is_identity
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Variable
@@ -47,7 +48,7 @@ def with_cheaper_products(graph: Graph) -> Graph:
     for equation in products.graph.equations:
         products.add(equation)
     outputs = tuple(products.same.get(atom, atom) for atom in graph.outputs)
-    return Graph(graph.inputs, tuple(products.equations), outputs, graph.constants, graph.structure)
+    return evolve(graph, equations=tuple(products.equations), outputs=outputs)
 
 
 # --- plans ----------------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ class _Products:
         self.makers: dict[Atom, Equation] = {}
         self.same: dict[Atom, Atom] = {}
         self.uses: Counter[Atom] = use_counts(graph)
-        self.identities = {variable for variable, value in graph.constants if _is_identity(value)}
+        self.identities = {variable for variable, value in graph.constants if is_identity(value)}
         self.next_label = -1
 
     def add(self, equation: Equation) -> None:
@@ -249,22 +250,6 @@ def _is_diagonal(primitive: Primitive) -> bool:
     return isinstance(primitive, FromDiagonal) and primitive.offset == 0 and primitive.rows == primitive.columns
 
 
-def _is_identity(value: Array) -> bool:
-    """Whether a constant is an identity matrix for good: read-only, like what it is a view of."""
-    if not isinstance(value, np.ndarray) or value.ndim != 2 or value.shape[0] != value.shape[1]:
-        return False
-    return is_read_only(value) and np.array_equal(value, np.eye(len(value)))
-
-
-def is_read_only(value: Array) -> bool:
-    """Whether neither the array nor one that it is a view of can be written to."""
-    while isinstance(value, np.ndarray):
-        if value.flags.writeable:
-            return False
-        value = value.base
-    return value is None
-
-
 # --- triangles ------------------------------------------------------------------------------------------
 
 
@@ -281,7 +266,7 @@ def _without_unread_triangles(graph: Graph) -> Graph:
             same[equation.outputs[0]] = inputs[0]
         else:
             equations.append(Equation(equation.primitive, inputs, equation.outputs))
-    return Graph(graph.inputs, tuple(equations), graph.outputs, graph.constants, graph.structure)
+    return evolve(graph, equations=tuple(equations))
 
 
 def _cuts_lower(primitive: Primitive) -> bool:
@@ -350,6 +335,6 @@ def _cuts_to(primitive: Primitive, lower: bool) -> bool:
 
 def _is_lower(value: Array) -> bool:
     """Whether a constant is lower triangular for good."""
-    if not isinstance(value, np.ndarray) or value.ndim != 2 or not is_read_only(value):
+    if not is_fixed(value) or value.ndim != 2:
         return False
     return not np.triu(value, 1).any()

@@ -1,13 +1,11 @@
 """Emission: a graph as the source of one Python function, straight-line NumPy that a reader can follow.
 
-Two styles. A graph whose values are all single double-precision numbers is written for Python floats and the
-`math` module, ten times as fast as NumPy on scalars; where Python would raise (a domain error, an overflow, a
-division by zero) the NumPy version runs instead, so that results and warnings are NumPy's. Any other graph
-is written for NumPy arrays: a `del` after the last use of each array, results written into arrays that nothing
-uses any more, and elementwise work on large arrays block by block (see `blocks`).
+A graph is written for NumPy arrays: a `del` after the last use of each array, results written into arrays that
+nothing uses any more, and elementwise work on large arrays block by block (see `blocks`). An operation that has no
+form of its own in NumPy is called by name from the function's namespace.
 
-Branches and loops are written in place (see `structured`). An operation that has no form of its own in NumPy is
-called by name from the function's namespace.
+Branches and loops are written in place (see `structured`); those on single numbers for Python floats and the `math`
+module, by `numbers` where what they repeat is straight-line code.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ import numpy as np
 
 from covector.compile.accumulators import Accumulator, accumulators
 from covector.compile.algebra import with_terms_combined
-from covector.compile.blocks import BlockWriter, Target
+from covector.compile.blocks import BlockWriter
 from covector.compile.buffers import zeros
 from covector.compile.expressions import (
     Expression,
@@ -36,6 +34,7 @@ from covector.compile.expressions import (
 from covector.compile.guards import Guard
 from covector.compile.lowering import lowered
 from covector.compile.numbers import Names, NumberWriter, guard_lines
+from covector.compile.puts import Target
 from covector.compile.regions import Region, Step, scheduled
 from covector.compile.runtime import HELPERS
 from covector.compile.scalars import scalar_expression

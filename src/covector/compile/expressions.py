@@ -17,9 +17,9 @@ from covector.compile import vectorized
 from covector.compile.lowering import LARGE
 from covector.compile.prints import print_expression
 from covector.compile.products import product
+from covector.compile.reductions import extremum_expression, sum_expression, sum_to_expression
 from covector.core.broadcasting import AsPythonNumber, BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import Elementwise, MaskedMultiply
-from covector.core.types import Shape
 from covector.graph.graph import Equation, Literal, Variable
 from covector.ops import arithmetic, axes, elementary, parts
 from covector.ops.accumulation import CumulativeSum
@@ -194,44 +194,6 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 # --- whole axes -------------------------------------------------------------------------------------------
 
 
-def _sum(equation: Equation, inputs: Sequence[str]) -> str:
-    primitive: Any = equation.primitive
-    kind = equation.inputs[0].type
-    if kind.dtype == np.bool_ and kind.shape and len(primitive.axes) == kind.ndim:
-        return f"np.int64(np.count_nonzero({inputs[0]}))"
-    return f"np.add.reduce({inputs[0]}, axis={shown_axes(primitive.axes, equation.inputs[0].type.ndim)})"
-
-
-def _extremum(equation: Equation, inputs: Sequence[str]) -> str:
-    primitive: Any = equation.primitive
-    axes_of_x = shown_axes(primitive.axes, equation.inputs[0].type.ndim)
-    return f"np.{primitive.ufunc.__name__}.reduce({inputs[0]}, axis={axes_of_x})"
-
-
-def shown_axes(reduced: tuple[int, ...], ndim: int) -> str:
-    """The axes of a reduction as source."""
-    if len(reduced) == ndim:
-        return "None"
-    return str(reduced[0]) if len(reduced) == 1 else str(reduced)
-
-
-def sum_to_axes(shape: Shape, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The axes that a sum from one shape to another drops, and those that it keeps with length 1."""
-    extra = len(shape) - len(target)
-    return tuple(range(extra)), tuple(extra + i for i, n in enumerate(target) if n == 1 and shape[extra + i] != 1)
-
-
-def _sum_to(equation: Equation, inputs: Sequence[str]) -> str:
-    shape, target = equation.inputs[0].type.shape, equation.outputs[0].type.shape
-    extra, unit = sum_to_axes(shape, target)
-    if not extra and not unit:
-        return inputs[0]
-    written = f"np.add.reduce({inputs[0]}, axis={shown_axes(extra + unit, len(shape))}"
-    if not extra:
-        return f"{written}, keepdims=True)"
-    return f"np.reshape({written}), {target})" if unit else f"{written})"
-
-
 def _reshape(equation: Equation, inputs: Sequence[str]) -> str:
     shape = equation.outputs[0].type.shape
     return f"{inputs[0]}.reshape({shape})" if is_array(equation) else f"np.reshape({inputs[0]}, {shape})"
@@ -281,8 +243,16 @@ def _flip(equation: Equation, inputs: Sequence[str]) -> str:
 
 
 def _roll(equation: Equation, inputs: Sequence[str]) -> str:
+    """Along one axis two slices, joined: `np.roll` takes longer to begin."""
     primitive: Any = equation.primitive
-    return f"np.roll({inputs[0]}, {primitive.shifts}, {primitive.axes})"
+    if len(primitive.axes) != 1:
+        return f"np.roll({inputs[0]}, {primitive.shifts}, {primitive.axes})"
+    (axis,), (shift,) = primitive.axes, primitive.shifts
+    length = equation.inputs[0].type.shape[axis]
+    place = length - shift % length if length else 0
+    whole = ":, " * axis
+    last, first = f"{inputs[0]}[{whole}{place}:]", f"{inputs[0]}[{whole}:{place}]"
+    return f"np.concatenate([{last}, {first}], axis={axis})"
 
 
 def _triangle(equation: Equation, inputs: Sequence[str]) -> str:
@@ -356,9 +326,10 @@ def _by_name(name: str) -> Expression:
 
 FORMS: dict[type, Expression] = {
     arithmetic.Negative: _negative, arithmetic.Divide: _division, arithmetic.Power: _power, Select: _selection,
-    StepFunction: _comparison, Cast: _cast, ToInteger: _cast, Round: _rounding, axes.Sum: _sum, Extremum: _extremum,
-    Truth: _extremum, SumTo: _sum_to, Reshape: _reshape, axes.Permute: _permute, BroadcastTo: _broadcast,
-    Contract: product, AsPythonNumber: _python_number,
+    StepFunction: _comparison, Cast: _cast, ToInteger: _cast, Round: _rounding,
+    axes.Sum: sum_expression, Extremum: extremum_expression, Truth: extremum_expression, SumTo: sum_to_expression,
+    Reshape: _reshape, axes.Permute: _permute, BroadcastTo: _broadcast, Contract: product,
+    AsPythonNumber: _python_number,
     axes.Concatenate: _concatenate, axes.Stack: _stack, axes.Split: _split, axes.Unstack: _unstack, axes.Flip: _flip,
     axes.Roll: _roll, axes.Triangle: _triangle, axes.Diagonal: _diagonal, CumulativeSum: _cumulative_sum,
     Slice: _slice, Gather: _gather, ScatterAdd: _scatter_add, TieShare: _tie_share, Same: _by_name("same"),

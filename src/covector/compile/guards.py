@@ -72,17 +72,17 @@ class Guard(Primitive):
         raise ConcreteValueError("a branch that was recorded for one value cannot be taken for a batch of values")
 
 
-def guarding(variable: Variable, asked: str, value: Array) -> list[Equation]:
-    """The guard for a question that Python asked of a recorded value."""
+def guarding(variable: Variable, asked: str, compute: Callable[[], Array]) -> tuple[Array, list[Equation]]:
+    """A recorded value of which Python asks something, and the guard for the question."""
     if asked in ("repr()", "formatting"):
-        return []
+        return compute(), []
     if asked not in QUESTIONS:
         raise ConcreteValueError(
             f"{asked} was asked at {user_line()} of a value that jit is recording, and compiled code cannot depend on "
             "the answer. Compute it outside of the jitted function, and pass it as a static argument."
         )
-    question = QUESTIONS[asked]
-    return [Equation(Guard(question, int(question(value)), user_line()), (variable,), ())]
+    question, value = QUESTIONS[asked], compute()
+    return value, [Equation(Guard(question, int(question(value)), user_line()), (variable,), ())]
 
 
 def _shown(question: Callable[[Any], int], answer: int) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
+from attrs import evolve
 
 from covector.core.families import MaskedMultiply
 from covector.core.types import Array
@@ -30,19 +31,20 @@ Diagonal = Atom | None
 
 def with_identities_applied(graph: Graph) -> Graph:
     """The graph with products with diagonal matrices as scalings."""
-    identities = [variable for variable, value in graph.constants if _is_identity(value)]
+    identities = [variable for variable, value in graph.constants if is_identity(value)]
     if not identities:
         return graph
     applied = _Applied(identities)
     for equation in graph.equations:
         applied.add(equation)
-    return Graph(graph.inputs, tuple(applied.equations), graph.outputs, graph.constants, graph.structure)
+    return evolve(graph, equations=tuple(applied.equations))
 
 
-def _is_identity(value: Array) -> bool:
-    if not is_fixed(value) or value.ndim != 2 or value.dtype.kind != "f" or value.shape[0] != value.shape[1]:
+def is_identity(value: Array) -> bool:
+    """Whether a constant is an identity matrix for good."""
+    if not is_fixed(value) or value.ndim != 2 or value.dtype.kind not in "fc" or value.shape[0] != value.shape[1]:
         return False
-    return bool(np.array_equal(value, np.eye(len(value))))
+    return bool((np.diagonal(value) == 1.0).all()) and np.count_nonzero(value) == len(value)
 
 
 def is_fixed(value: Array) -> bool:

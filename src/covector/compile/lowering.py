@@ -8,14 +8,17 @@ that attain a maximum are a quotient, which can be computed block by block.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
+from attrs import evolve
 
 from covector.compile.accumulators import use_counts, with_slices_merged
 from covector.compile.algebra import with_terms_combined
 from covector.compile.contractions import with_cheaper_products
+from covector.compile.factors import with_symmetric_cotangents
+from covector.compile.scalings import with_scalings_gathered
 from covector.compile.shares import AddShare, with_shares_added
 from covector.compile.simplify import without_dead_code
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
@@ -34,16 +37,12 @@ LARGE = 65_536
 
 def lowered(graph: Graph, combined: bool = False) -> Graph:
     """The graph with simpler operations, of the same outputs; `combined` if its terms are (see `algebra`)."""
-    graph = with_cheaper_products(graph)
-    graph = with_slices_merged(_with_equations(graph, map(_scaling, graph.equations)))
+    graph = with_scalings_gathered(with_cheaper_products(with_symmetric_cotangents(graph)))
+    graph = with_slices_merged(evolve(graph, equations=tuple(map(_scaling, graph.equations))))
     graph = graph if combined else with_terms_combined(graph)
     graph = without_dead_code(with_shares_added(graph, LARGE))
-    graph = _with_equations(graph, (simpler for equation in graph.equations for simpler in _shares(equation)))
+    graph = evolve(graph, equations=tuple(simpler for equation in graph.equations for simpler in _shares(equation)))
     return without_dead_code(_with_implicit_repetition(graph))
-
-
-def _with_equations(graph: Graph, equations: Iterable[Equation]) -> Graph:
-    return Graph(graph.inputs, tuple(equations), graph.outputs, graph.constants, graph.structure)
 
 
 def _with_implicit_repetition(graph: Graph) -> Graph:
@@ -57,7 +56,7 @@ def _with_implicit_repetition(graph: Graph) -> Graph:
             sources[equation.outputs[0]] = sources.get(equation.inputs[0], equation.inputs[0])
         equations += sums.simplified(_without_repetition(equation, sources))
     outputs = sums.replaced(graph.outputs)
-    return Graph(graph.inputs, tuple(equations), outputs, graph.constants, graph.structure)
+    return evolve(graph, equations=tuple(equations), outputs=outputs)
 
 
 @final

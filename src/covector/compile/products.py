@@ -39,6 +39,8 @@ def product(equation: Equation, inputs: Sequence[str]) -> str | None:
     rows = tuple(label for label in left if label not in right)
     columns = tuple(label for label in right if label not in left)
     if not batch and len(contracted) == 1 and len(rows) <= 1 and len(columns) <= 1:
+        if not columns and left == contracted + rows:  # a vector from the left needs no transposed view of the matrix
+            return f"np.dot({y}, {x})"
         operands = (x if left == rows + contracted else f"{x}.T", y if right == contracted + columns else f"{y}.T")
         return f"np.dot({operands[0]}, {operands[1]})"
     groups = (batch, rows, contracted, columns)

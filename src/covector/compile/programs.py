@@ -1,7 +1,7 @@
 """Programs: which versions of a graph are written, and what runs when.
 
 *Python floats.* A graph of single double-precision numbers, or of arrays of a few (see `unrolling`), is written for
-Python floats and the `math` module, twenty times as fast as NumPy on single numbers. Where Python raises (a domain
+Python floats and the `math` module, several times as fast as NumPy on single numbers. Where Python raises (a domain
 error, an overflow, a division by zero), or an output is not finite, the NumPy version runs instead, so that results
 and warnings are NumPy's.
 
@@ -27,6 +27,7 @@ from covector.compile.emit import Writer
 from covector.compile.expressions import array_expression, number_text
 from covector.compile.guards import Guard, GuardFailedError
 from covector.compile.lowering import LARGE, lowered
+from covector.compile.normalized import with_normalized_sums
 from covector.compile.numbers import Names, NumberWriter
 from covector.compile.plain import is_careful, lets_nan_through, plain
 from covector.compile.prints import has_prints
@@ -65,12 +66,12 @@ class Program:
             self.namespace[f"{self._name}_in_numpy"] = self._alternative
             return self._in_python(numbers)
         graph = expanded(self._graph)
+        if _gains(graph):
+            self.namespace[f"{self._name}_in_numpy"] = self._alternative
+            return self._in_plain_numpy(graph)
         if any(isinstance(e.primitive, Structured) for e in graph.equations) and not has_prints(graph):
             return self._with_loops_on_numbers(graph)
-        if not _gains(graph):
-            return self._in_numpy
-        self.namespace[f"{self._name}_in_numpy"] = self._alternative
-        return self._in_plain_numpy(graph)
+        return self._in_numpy
 
     @cached_property
     def _in_numpy(self) -> str:
@@ -126,9 +127,10 @@ class Program:
         """The function on NumPy's arrays without care for infinite values."""
         name = f"{self._name}_in_plain_numpy"
         unmasked = lets_nan_through(graph)
-        graph = lowered(with_terms_combined(plain(graph)), combined=True)
+        graph = lowered(with_normalized_sums(with_terms_combined(plain(graph))), combined=True)
         expression = plain_expression if _is_double(graph) else array_expression
         writer = Writer(graph, name, self._arguments, expression, namespace=self.namespace)
+        writer.attempts = True
         lines, outputs = writer.lines(), writer.outputs()
         finite = _products({t: a.type for t, a in zip(outputs, graph.outputs, strict=True) if _may_be_infinite(a)})
         if unmasked and finite:
@@ -200,8 +202,9 @@ def _is_pure(equation: Equation) -> bool:
     primitive = equation.primitive
     if primitive.effect:
         return isinstance(primitive, Guard)
-    own = type(primitive).__module__.startswith(OWN_MODULES) and not isinstance(primitive, Structured)
-    return own and array_expression(equation, ["x"] * len(equation.inputs)) is not None
+    if isinstance(primitive, Structured):
+        return all(_is_pure(inner) for graph in primitive.graphs for inner in expanded(graph).equations)
+    return type(primitive).__module__.startswith(OWN_MODULES)
 
 
 # --- pieces of text -------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 An operation is *row-wise* if rows [i:j] of its output need only rows [i:j] of its inputs: elementwise operations
 (other operands may be broadcast along the rows), and reductions over the other axes. A region is made of row-wise
-operations over one number of rows, and of reductions over the rows of their results, which take blocks in turn.
+operations over one number of rows, and of reductions over the rows of their results, or of any long array, which take
+blocks in turn. One operation alone is a region if it is worth several threads.
 
 Every operation has a level, one more than that of the regions it needs whole results of. What is at the same level,
 over the same number of rows, is one region: no operation between two of its members lies outside it.
@@ -14,15 +15,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from math import ceil
 from typing import Any, final
 
 from attrs import define, field
 
 from covector.compile.accumulators import Accumulator
-from covector.compile.expressions import array_expression, sum_to_axes
+from covector.compile.expressions import array_expression
 from covector.compile.lowering import LARGE
 from covector.compile.prints import has_prints
+from covector.compile.reductions import sum_to_axes
 from covector.core.broadcasting import Cast, Reshape, SumTo
 from covector.core.families import Elementwise
 from covector.graph.graph import Atom, Equation, Graph, Variable
@@ -37,6 +40,12 @@ BLOCK = 24_576
 
 LINE = 64
 """Blocks of more rows are a multiple of this, so that they start where cache lines do."""
+
+WORTH_THREADS = 2**19
+"""Entries to compute from which a loop may run on several threads: some hundreds of microseconds."""
+
+COMPUTING = (Elementwise, Extremum, Sum)
+"""Operations of which one alone is worth several threads."""
 
 Key = tuple[int, int]
 """What makes a region: its number of rows and its level."""
@@ -78,10 +87,16 @@ class Region:
         """The entries that are computed, in all."""
         return self.rows * self.widest * len(self.equations)
 
+    @property
+    def worth_threads(self) -> bool:
+        """Whether several threads may be faster."""
+        return self.work >= WORTH_THREADS
+
     def pays(self) -> bool:
-        """Whether the arrays are large, the blocks many, and anything is saved."""
-        large = self.rows * self.widest >= LARGE and self.rows >= 2 * self.block
-        return large and len(self.equations) > 1 and self.widest <= 2 * BLOCK
+        """Whether the arrays are large, the blocks many, and anything is saved: whole arrays, or time by threads."""
+        if not self.rows or self.rows * self.widest < LARGE or self.rows < 2 * self.block or self.widest > 2 * BLOCK:
+            return False
+        return len(self.equations) > 1 or (self.worth_threads and isinstance(self.equations[0].primitive, COMPUTING))
 
 
 Step = Equation | Region
@@ -141,7 +156,8 @@ def scheduled(graph: Graph, accumulated: dict[Variable, Accumulator]) -> Sequenc
 
     A graph that prints keeps its order, and has no regions.
     """
-    if all(v.type.size < LARGE for e in graph.equations for v in e.outputs) or has_prints(graph):
+    computed = (v for equation in graph.equations for v in equation.outputs)
+    if all(v.type.size < LARGE for v in chain(graph.inputs, computed)) or has_prints(graph):
         return graph.equations
     regions = _regions(graph, accumulated)
     return _in_order(graph, regions) if regions else graph.equations
@@ -196,17 +212,24 @@ def _key(
     """The region that an equation belongs to."""
     if not equation.outputs or (equation.outputs[0] in accumulated and not isinstance(equation.primitive, PutSlice)):
         return None
-    rowwise = is_rowwise(equation)
-    if not rowwise and not (reduces_rows(equation) and any(a in keys for a in equation.inputs)):
+    starts = is_rowwise(equation) or _is_long_reduction(equation)
+    if not starts and not (reduces_rows(equation) and any(a in keys for a in equation.inputs)):
         return None
     inputs = rowwise_inputs(equation)
     rows = inputs[0].type.shape[0]
     own = [keys[a][1] for a in inputs if a in keys and keys[a][0] == rows]
-    if not rowwise and not own:
+    if not starts and not own:
         return None
     others = [level[a] for a in equation.inputs if not (a in inputs and a in keys and keys[a][0] == rows)]
     least = max([*own, *others], default=0)
-    return (rows, least) if rowwise or least in own else None
+    return (rows, least) if starts or least in own else None
+
+
+def _is_long_reduction(equation: Equation) -> bool:
+    """Whether an operation reduces rows, so many that several threads may be faster, wherever they come from."""
+    if not isinstance(equation.primitive, (Extremum, Sum)) or equation.inputs[0].type.size < WORTH_THREADS:
+        return False
+    return reduces_rows(equation)
 
 
 def _in_order(graph: Graph, regions: dict[Equation, Region]) -> list[Step]:

@@ -6,11 +6,12 @@ Those that are elementwise take `out`, like a ufunc.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from covector.compile import threads
+from covector.compile import threads, vectorized
 from covector.compile.schedules import backward_states
 from covector.compile.shares import add_share
 from covector.core.types import Array, Shape
@@ -79,9 +80,9 @@ def share(extreme: Array, x: Array, y: Array) -> Array:
 
 def tie_share(attained: Array, axes: tuple[int, ...], dtype: type) -> Array:
     """The part of each entry in an extreme that the marked entries attain: 1 / n for each of n, 0 for the others."""
-    counts = np.add.reduce(attained, axis=axes, keepdims=True, dtype=np.intp)
-    shares = attained if np.all(np.equal(counts, 1)) else np.divide(attained, counts)
-    return shares.astype(dtype)
+    if np.count_nonzero(attained) * math.prod([attained.shape[i] for i in axes]) == attained.size:  # each has one
+        return attained.astype(dtype)
+    return np.divide(attained, np.add.reduce(attained, axis=axes, keepdims=True, dtype=np.intp)).astype(dtype)
 
 
 def logistic(x: Array, y: Array) -> Array:
@@ -105,13 +106,17 @@ def scatter_add(x: Array, shape: Shape, start: int, *indices: Array) -> Array:
     if not math.prod(shape):
         return np.zeros(shape, x.dtype)
     stop = start + len(indices)
-    picked = np.broadcast_arrays(*(np.where(i < 0, i + n, i) for i, n in zip(indices, shape[start:stop], strict=True)))
-    count, after = picked[0].ndim, len(shape) - stop
-    places = [np.arange(n).reshape((-1,) + (1,) * (start - k - 1 + count + after)) for k, n in enumerate(shape[:start])]
-    places += [place.reshape(place.shape + (1,) * after) for place in picked]
-    places += [np.arange(n).reshape((-1,) + (1,) * (after - k - 1)) for k, n in enumerate(shape[stop:])]
-    positions = np.ravel_multi_index(np.broadcast_arrays(*places), shape)
-    return added_at(positions.ravel(), np.broadcast_to(x, positions.shape).ravel(), math.prod(shape)).reshape(shape)
+    sizes, after = shape[start:stop], math.prod(shape[stop:])
+    wrapped = np.broadcast_arrays(*(np.where(i < 0, i + n, i) for i, n in zip(indices, sizes, strict=True)))
+    picked = np.ravel_multi_index(wrapped, sizes)
+    values = np.broadcast_to(x, (*shape[:start], *picked.shape, *shape[stop:])).ravel()
+    positions = picked.ravel()
+    if after > 1:
+        positions = (positions[:, None] * after + np.arange(after)).ravel()
+    if start:
+        whole = math.prod(shape[start:])
+        positions = (np.arange(0, math.prod(shape), whole)[:, None] + positions).ravel()
+    return added_at(positions, values, math.prod(shape)).reshape(shape)
 
 
 def added_at(positions: Array, values: Array, size: int) -> Array:
@@ -127,11 +132,35 @@ def added_at(positions: Array, values: Array, size: int) -> Array:
     return out
 
 
+def ones(length: int, dtype: type = np.float64) -> Array:
+    """A vector of ones, with which a product is a sum; it is not to be written into."""
+    if length > 65_536:
+        return np.ones(length, dtype)
+    return remembered_ones(length, dtype)
+
+
+@lru_cache(maxsize=64)
+def remembered_ones(length: int, dtype: type) -> Array:
+    """A vector of ones that is made once."""
+    return np.ones(length, dtype)
+
+
+def row_extremum(ufunc: Any, x: Array) -> Array:
+    """The extreme of each of many short rows: of whole columns, for NumPy takes long to begin with a row."""
+    rows = x.reshape(-1, x.shape[-1])
+    if x.shape[-1] > 4:
+        return ufunc.reduce(np.ascontiguousarray(rows.T), axis=0).reshape(x.shape[:-1])
+    out = rows[:, 0].copy()
+    for column in rows.T[1:]:
+        ufunc(out, column, out=out)
+    return out.reshape(x.shape[:-1])
+
+
 HELPERS: dict[str, Any] = {
-    "print": shown,
+    "print": shown, "ones": ones, "remembered_ones": remembered_ones, "row_extremum": row_extremum,
     "math": math, "quotient": quotient, "ratio": ratio, "quiet_power": quiet_power, "quiet_log": quiet_log,
     "masked_multiply": masked_multiply, "all_finite": all_finite, "same": same, "share": share, "tie_share": tie_share,
     "logistic": logistic, "broadcast": broadcast, "scatter_add": scatter_add, "added_at": added_at,
-    "backward_states": backward_states, "add_share": add_share, **threads.HELPERS,
+    "backward_states": backward_states, "add_share": add_share, **vectorized.HELPERS, **threads.HELPERS,
 }  # fmt: skip
 """What emitted code may call, by name; in a module of its own `print` is Python's."""

@@ -107,7 +107,7 @@ def plain_expression(equation: Equation, inputs: Sequence[str]) -> str | None:
 
 
 def is_mathematical(equation: Equation) -> bool:
-    """Whether it is a function of a number that NumPy takes ten times as long for as `math`."""
+    """Whether it is a function of a number that NumPy takes several times as long for as `math`."""
     kind = equation.outputs[0].type if len(equation.outputs) == 1 else None
     if kind is None or kind.shape or kind.dtype != np.float64:
         return False

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
+from attrs import evolve
 
 from covector.core.primitive import Primitive, moved_to_front
 from covector.core.types import Array, ArrayType, typeof
@@ -72,7 +73,7 @@ def with_shares_added(graph: Graph, least: int) -> Graph:
         found = _added(equation, makers) if equation.outputs and equation.outputs[0].type.size >= least else None
         equations += found or [equation]
         makers.update(dict.fromkeys(equation.outputs, equation))
-    return Graph(graph.inputs, tuple(equations), graph.outputs, graph.constants, graph.structure)
+    return evolve(graph, equations=tuple(equations))
 
 
 def _added(equation: Equation, makers: dict[Atom, Equation]) -> list[Equation] | None:

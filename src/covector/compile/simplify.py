@@ -13,16 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from covector.compile.identities import with_identities_applied
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import MASKED_MULTIPLY, Elementwise, MaskedMultiply
-from covector.core.primitive import Primitive
+from covector.core.primitive import Primitive, as_tuple
 from covector.core.types import Array, typeof
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, identity_of
 from covector.ops.arithmetic import MULTIPLY, NEGATIVE, POWER, SQUARE, Divide, Multiply, Power
 from covector.ops.axes import Permute
 from covector.ops.comparison import OneLike
+from covector.ops.indexing import PutSlice, Slice
 
 Result = Sequence[Atom] | Equation
 """What takes the place of an equation: another one, or the atoms that stand for its outputs."""
@@ -56,9 +58,9 @@ def without_dead_code(graph: Graph) -> Graph:
     return Graph(graph.inputs, tuple(reversed(kept)), graph.outputs, constants, graph.structure)
 
 
-def with_rules_applied(graph: Graph, makers: Sequence[Callable[[], Rule]] | None = None) -> Graph:
-    """Applies rules, all of them by default, to each equation."""
-    rules = [make() for make in makers or RULES]
+def with_rules_applied(graph: Graph) -> Graph:
+    """Applies all rules, one after the other, to each equation."""
+    rules: tuple[Rule, ...] = (folded, using_numbers(), simpler, sharing())
     replaced: dict[Atom, Atom] = {}
     equations = []
     for equation in graph.equations:
@@ -75,7 +77,7 @@ def with_rules_applied(graph: Graph, makers: Sequence[Callable[[], Rule]] | None
         else:
             equations.append(equation)
     atoms = tuple([replaced.get(atom, atom) for atom in graph.outputs])
-    return Graph(graph.inputs, tuple(equations), atoms, graph.constants, graph.structure)
+    return evolve(graph, equations=tuple(equations), outputs=atoms)
 
 
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
@@ -90,13 +92,8 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 # --- rules ----------------------------------------------------------------------------------------------
 
 
-def folding() -> Rule:
-    """Computes operations on numbers, unless NumPy would warn."""
-    return _folded
-
-
 def using_numbers() -> Rule:
-    """Uses the number in place of an array of equal numbers where broadcasting does the rest."""
+    """The rule that uses the number in place of an array of equal numbers where broadcasting does the rest."""
     uniform: dict[Atom, Literal] = {}
 
     def rule(equation: Equation) -> Result:
@@ -122,13 +119,8 @@ SPREADING = frozenset({BroadcastTo, Reshape, OneLike})
 """Operations that fill an array with a number, if they are given a number."""
 
 
-def simplifying() -> Rule:
-    """Removes factors of one, casts and reshapes that change nothing, and other operations with a simpler form."""
-    return _simpler
-
-
 def sharing() -> Rule:
-    """Computes equal operations on equal inputs once."""
+    """The rule that computes equal operations on equal inputs once."""
     known: dict[Any, tuple[Variable, ...]] = {}
 
     def rule(equation: Equation) -> Result:
@@ -140,11 +132,8 @@ def sharing() -> Rule:
     return rule
 
 
-RULES: tuple[Callable[[], Rule], ...] = (folding, using_numbers, simplifying, sharing)
-"""What makes the rules, in the order in which they see an equation."""
-
-
-def _folded(equation: Equation) -> Result:
+def folded(equation: Equation) -> Result:
+    """Computes operations on numbers, unless NumPy would warn."""
     for atom in equation.inputs:
         if isinstance(atom, Variable):
             return equation
@@ -161,7 +150,8 @@ def _value(primitive: Primitive, numbers: Sequence[Atom | None]) -> Array | None
     """What an operation on numbers gives; None if NumPy would warn."""
     try:
         with np.errstate(all="raise"):
-            return primitive.evaluate(*(number.value for number in numbers if isinstance(number, Literal)))
+            values = primitive.evaluate(*(number.value for number in numbers if isinstance(number, Literal)))
+            return as_tuple(values)[0]
     except ArithmeticError:
         return None
 
@@ -190,9 +180,10 @@ def _with_numbers(equation: Equation, uniform: dict[Atom, Literal]) -> Equation:
 # --- operations with a simpler form ---------------------------------------------------------------------
 
 
-def _simpler(equation: Equation) -> Result:
-    simpler = SIMPLER.get(type(equation.primitive))
-    return equation if simpler is None else simpler(equation)
+def simpler(equation: Equation) -> Result:
+    """Removes factors of one, casts and reshapes that change nothing, and other operations with a simpler form."""
+    rule = SIMPLER.get(type(equation.primitive))
+    return equation if rule is None else rule(equation)
 
 
 def _simpler_product(equation: Equation) -> Result:
@@ -230,13 +221,23 @@ def _without_effect_on_type(equation: Equation) -> Result:
 
 
 def _simpler_permutation(equation: Equation) -> Result:
-    axes = equation.primitive.axes  # type: ignore[attr-defined]
-    return equation.inputs if axes == tuple(range(len(axes))) else equation
+    primitive: Any = equation.primitive
+    return equation.inputs if primitive.axes == tuple(range(len(primitive.axes))) else equation
+
+
+def _simpler_slice(equation: Equation) -> Result:
+    """A slice of all entries in their order, or zeros of which none is left, is a reshape."""
+    primitive: Any = equation.primitive
+    given, wanted = equation.inputs[0].type, equation.outputs[0].type
+    forward = all(type(entry) is not tuple or entry[2] in (None, 1) for entry in primitive.key)
+    if given.size != wanted.size or not given.size or not forward:
+        return equation
+    return equation.inputs if given == wanted else Equation(Reshape(wanted.shape), equation.inputs, equation.outputs)
 
 
 SIMPLER: Mapping[type, Rule] = {
     Multiply: _simpler_product, MaskedMultiply: _simpler_product, Divide: _simpler_quotient,
-    Power: _simpler_power, Permute: _simpler_permutation,
+    Power: _simpler_power, Permute: _simpler_permutation, Slice: _simpler_slice, PutSlice: _simpler_slice,
     **dict.fromkeys((BroadcastTo, Cast, Reshape, SumTo), _without_effect_on_type),
 }  # fmt: skip
 """The simpler form of operations, by their type."""

@@ -19,7 +19,7 @@ The operations themselves are defined where users call them. Here is what the em
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -101,6 +101,21 @@ class Structured(Composite):
     @abstractmethod
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         """The statements, and the names of the outputs, which nothing else is called."""
+
+
+class Stepped(Structured):
+    """A loop of one graph, whose outputs belong to those of the loop, and some to the inputs of the next step."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def fed_back(self) -> Mapping[int, int]:
+        """The inputs of the graph that come from the step before, by the outputs that they are there."""
+
+    @abstractmethod
+    def with_graph(self, graph: Graph) -> Stepped:
+        """The loop of another graph of the same inputs and outputs."""
 
 
 # --- before emission ------------------------------------------------------------------------------------

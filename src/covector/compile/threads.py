@@ -3,26 +3,40 @@
     def work(first, last, block):
         for start in range(first, last, block):
             ...
-    in_blocks(work, 1000000, 16192, threads())
+    in_blocks(work, 1000000, 24448, threads())
 
-Each thread works on neighbouring blocks, and writes to rows of its own. The threads are started for the loop and end
-with it, so that nothing is shared between calls or left behind by a fork: that takes as long as the work on a few
-blocks, and loops that are short are not written so. A thread takes over the context of the caller, to which
-`np.errstate` belongs. What blocks are reduced to is collected by the number of the first row, and combined in order.
+The rows are cut into a few parts for each thread; whoever is free takes the next, so that a thread that starts late,
+or shares its processor, does less. The caller's thread works as well. The others are started by the first loop that
+needs them and wait for further ones, for starting them takes as long as the work on many blocks; a process that is
+forked from this one starts threads of its own. Threads write to rows of their own, and take over the context of the
+caller, to which `np.errstate` belongs. What blocks are reduced to is collected by the number of the first row, and
+combined in order.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
+from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from covector.core.types import Array
 from covector.settings import config
+
+PARTS = 4
+"""The most parts of the rows for each thread; a part is half as long as a block, at least."""
+
+LONGER = 8
+"""How many times longer blocks are on several threads."""
+
+MOST_THREADS = 256
+"""The most threads that wait for work."""
 
 
 def configured_threads() -> int:
@@ -36,22 +50,39 @@ def environment_threads() -> int:
 
 
 def in_blocks(work: Callable[[int, int, int], None], rows: int, block: int, threads: int) -> None:
-    """Calls work(first, last, block) for ranges of rows that make up all of them, each on a thread.
+    """Calls work(first, last, block) for ranges of rows that make up all of them, on so many threads.
 
     Threads wait for each other, for Python's lock, between the operations on a block; so their blocks are longer.
     """
-    count = min(threads, -(-rows // block))
-    if count <= 1:
+    blocks = -(-rows // block)
+    threads = min(threads, blocks)
+    if threads <= 1:
         work(0, rows, block)
         return
-    share = -(-rows // count)
-    block = min(share, 8 * block)
-    bounds = [min(share * i, rows) for i in range(count + 1)]
-    with ThreadPoolExecutor(count - 1) as pool:
-        parts = [pool.submit(copy_context().run, work, bounds[i], bounds[i + 1], block) for i in range(1, count)]
-        work(bounds[0], bounds[1], block)
-    for part in parts:
-        part.result()
+    parts, numbers = threads * min(PARTS, -(-blocks // threads)), count()
+    longest = -(-rows // parts)
+    block = -(-longest // -(-longest // (LONGER * block)))
+
+    def run() -> None:
+        while (i := next(numbers)) < parts:
+            work(rows * i // parts, rows * (i + 1) // parts, block)
+
+    helpers = [pool().submit(copy_context().run, run) for _ in range(threads - 1)]
+    try:
+        run()
+    finally:
+        started = [helper for helper in helpers if not helper.cancel()]
+        wait(started)
+    for helper in started:
+        helper.result()
+
+
+@cache
+def pool() -> ThreadPoolExecutor:
+    """The threads that wait for work."""
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=pool.cache_clear)
+    return ThreadPoolExecutor(MOST_THREADS)
 
 
 def combined(ufunc: np.ufunc, parts: dict[int, Array]) -> Array:

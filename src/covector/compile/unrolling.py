@@ -108,8 +108,13 @@ def _cost_by_entries(graph: Graph, given: Sequence[ArrayType]) -> int:
     """The time for the entries, in operations on Python's numbers: to unpack, compute and pack them."""
     unpacked = sum([UNPACKING + k.size // 2 for k in given if k.shape])
     packed = sum([PACKING + a.type.size for a in graph.outputs if a.type.shape])
-    computed = [v.type.size for e in graph.equations if type(e.primitive) not in MOVES for v in e.outputs]
-    return unpacked + packed + sum(computed)
+    return unpacked + packed + sum([_operations(e) for e in graph.equations if type(e.primitive) not in MOVES])
+
+
+def _operations(equation: Equation) -> int:
+    """How many operations on numbers it is, at least one for each entry."""
+    inputs, outputs = ([atom.type for atom in atoms] for atoms in (equation.inputs, equation.outputs))
+    return max(equation.primitive.operations(inputs, outputs), sum([kind.size for kind in outputs]))
 
 
 def _cost_by_arrays(graph: Graph) -> int:

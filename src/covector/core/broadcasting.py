@@ -2,7 +2,8 @@
 
 `x + y` with shapes (3,) and (2, 3), or dtypes float32 and float64, first expands its inputs to the output's
 type. Differentiating it meets that expansion (pushing a tangent forward) and its transpose (pulling a
-cotangent back: sum over the new axes, cast back). These are the only operations the kernel itself must know.
+cotangent back: sum over the new axes, cast back). These are the only operations the kernel itself must know;
+`AsPythonNumber`, which makes of a number one that adapts again, is with them as the opposite of a cast.
 
     >>> import numpy as np
     >>> BroadcastTo((2, 3))(np.arange(3.0))
@@ -177,7 +178,7 @@ class AsPythonNumber(Linear):
         return x.item() if isinstance(x, (np.generic, np.ndarray)) else x
 
     def output_type(self, x: ArrayType) -> ArrayType:
-        return ArrayType(x.shape, x.dtype, weak=True)
+        return ArrayType((), as_dtype(type(x.dtype.type(0).item())), weak=True)
 
     def transpose(self, cotangent: Array, x: ArrayType) -> Array:
         return cotangent if typeof(cotangent).dtype == x.dtype else Cast(x.dtype)(cotangent)

@@ -192,8 +192,8 @@ class Tracer:
         """An array of traced entries, for code that says `np.asarray(x)`; it is stacked where it meets a tracer."""
         if self.type.dtype.kind == "c":
             raise TracerConversionError(
-                f"np.array was asked to hold {self.described}. NumPy takes arrays of objects for real, so that np.imag "
-                "and np.conj of it would be wrong without a warning. Join complex values with np.stack or np.block."
+                f"np.array was asked to hold {self.described}. NumPy takes arrays of objects for real, so that np.real "
+                "and np.imag of it would be wrong without a warning. Join complex values with np.stack or np.block."
             )
         if dtype is not None and np.dtype(dtype) != object:
             raise TracerConversionError(_conversion_message(f"an array of {np.dtype(dtype)}", self))

@@ -15,6 +15,7 @@ that the function's result is there when the recording is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -29,8 +30,8 @@ from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check
 from covector.interpreters.constants import ConstantKeeper
 from covector.ops.debugging import held_back
 
-Watch = Callable[[Variable, str, Array], list[Equation]]
-"""Given a variable, the question that Python asks of it and its value: the equations to record."""
+Watch = Callable[[Variable, str, Callable[[], Array]], tuple[Array, list[Equation]]]
+"""Given a variable, the question that Python asks of it and what finds its value: that, and equations to record."""
 
 
 @final
@@ -55,7 +56,9 @@ class StagingInterpreter(Interpreter):
         """A traced variable for each output."""
         if self.ended:
             self.refuse_leaked(primitive)
-        atoms = tuple([self.atom(x) for x in inputs])
+        atoms = tuple([
+            x.variable if type(x) is StagingTracer and x.interpreter is self else self.atom(x) for x in inputs
+        ])  # fmt: skip
         kinds = primitive.output_type(*[atom.type for atom in atoms])
         if type(kinds) is not tuple:
             variable = Variable(kinds)
@@ -90,11 +93,15 @@ class StagingInterpreter(Interpreter):
 
     def answer(self, tracer: StagingTracer, asked: str) -> Array:
         """The value of a tracer of which Python asks something; the question is put on record."""
-        value = tracer.value if self.runs else self._computed(tracer.variable, asked)
-        if self._watch is not None:
-            self.equations += self._watch(tracer.variable, asked, value)
-            self._evaluated = len(self.equations)
+        if self._watch is None:
+            return self._value(tracer, asked)
+        value, equations = self._watch(tracer.variable, asked, partial(self._value, tracer, asked))
+        self.equations += equations
+        self._evaluated = len(self.equations)
         return value
+
+    def _value(self, tracer: StagingTracer, asked: str) -> Array:
+        return tracer.value if self.runs else self._computed(tracer.variable, asked)
 
     def _computed(self, variable: Variable, asked: str) -> Array:
         """The value of a variable, computed from the values of the inputs if they are known."""

@@ -22,8 +22,7 @@ them along, in arrays of fixed shapes.
     >>> bool(bundle.lower <= 1.5 <= bundle.upper <= 1.01 * bundle.lower)
     True
 
-Source: J. E. Kelley, The cutting-plane method (1960); C. Lemarechal, bundle methods (1975); C. Lawson and R. Hanson,
-Solving least squares problems (1974), chapter 23.
+Source: J. E. Kelley, The cutting-plane method (1960); C. Lemarechal, bundle methods (1975).
 """
 
 from __future__ import annotations
@@ -35,21 +34,26 @@ from typing import NamedTuple, final
 import numpy as np
 
 from covector.core.types import Array
+from covector.norms.nonnegative import nonnegative_least_squares
 
-Oracle = Callable[[Array], tuple[float, Array]]
+Evaluation = Callable[[Array], tuple[float, Array]]
 """The value of a norm at a vector other than zero, and a gradient or subgradient there."""
 
 LARGEST_METRIC = 400
 """The number of entries up to which coordinates are made even by a matrix; beyond, by a factor for each entry."""
 
-FEW, MOST_NUMBERS = 64, 2**22
-"""How many atoms are kept where they cannot span all covectors, and how many numbers they may take."""
+MANY, FEW, MOST_NUMBERS = 10, 64, 2**22
+"""How many atoms are kept, for each entry or where they cannot span all covectors, and how many numbers they may take.
+"""
 
-RELAXATION, EASING = 10.0, 4.0
+RELAXATION, EASING = 10.0, 1.0
 """The epsilon of the method, at least, relative to the gap asked for and to the gap reached."""
 
 RADII, TRIES, CORRECTIVE = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 30, 1e-6
 """Around the best vector: how far, relative to its length, how often, and the epsilon of the combinations there."""
+
+SLACK = 0.1
+"""By how much, relative to the gap asked for, a new vector may be too long for the norm that the atoms describe."""
 
 PATIENCE = 20
 """How many new atoms may be of no use before the search ends."""
@@ -71,7 +75,7 @@ class WarmStart(NamedTuple):
 def empty_warm_start(size: int, capacity: int | None = None) -> WarmStart:
     """No atoms yet, and room for `capacity` of them, for vectors of `size` entries."""
     few = max(8, min(FEW, MOST_NUMBERS // max(size, 1)))
-    rows = capacity or (4 * size + 20 if size <= LARGEST_METRIC else few)
+    rows = capacity or (MANY * size + 20 if size <= LARGEST_METRIC else few)
     return WarmStart(np.zeros((rows, size)), np.zeros(rows), np.zeros(rows), np.zeros(size))
 
 
@@ -100,10 +104,11 @@ class Coordinates(ABC):
 
 @final
 class Whitened(Coordinates):
-    """By the matrix that makes S S^T a multiple of 1, for atoms that span all covectors."""
+    """By the matrix that makes S S^T = R^T R a multiple of 1, for atoms S^T = Q R that span all covectors."""
 
     def __init__(self, atoms: Array) -> None:
-        self.inverse = np.linalg.cholesky(atoms.T @ atoms / len(atoms))
+        _, triangle = np.linalg.qr(atoms)
+        self.inverse = triangle.T / np.sqrt(len(atoms))
         self.matrix = np.linalg.inv(self.inverse)
         self.parts = atoms @ self.matrix.T / len(atoms)
 
@@ -163,7 +168,7 @@ def _spans(atoms: Array) -> bool:
 class Bundle:
     """A search: its atoms, and the best vector and bounds so far."""
 
-    def __init__(self, oracle: Oracle, covector: Array, warm: WarmStart) -> None:
+    def __init__(self, oracle: Evaluation, covector: Array, warm: WarmStart) -> None:
         self.oracle, self.covector = oracle, covector
         self.atoms, self.weights = np.array(warm.atoms, dtype=float), np.array(warm.weights, dtype=float)
         self.used = np.array(warm.used, dtype=float)
@@ -195,16 +200,31 @@ class Bundle:
             self.span()
         coordinates, useless = coordinates_of(self.atoms), 0
         self._bound_by_one_atom(coordinates)
-        for _ in range(budget):
+        for left in range(budget, -1, -1):
             bounds = self.lower, self.upper
-            vector = self._best_of_atoms(coordinates, max(RELAXATION * gap, EASING * self.gap()))
-            if self.gap() <= gap or not np.any(vector):
+            vector = self._best_of_atoms(coordinates, max(RELAXATION * gap, EASING * self.gap()), SLACK * gap)
+            if self.gap() <= gap or not np.any(vector) or not left:
                 return
             self.visit(vector / np.max(np.abs(vector)))
             helped = self.lower > bounds[0] * (1 + gap / 8) or self.upper < bounds[1] * (1 - gap / 8)
             useless = 0 if helped else useless + 1
             if useless > PATIENCE:
                 return
+
+    def linger(self, gap: float, before: Array) -> None:
+        """Moves the best vector towards one of norm 1, as far as the gap allows.
+
+        Of all directions that are good enough one near the last is best for descent: it zigzags less. Where the gap is
+        not proved, the best that has been found counts as the best there is.
+        """
+        best, other = self.lower, float(np.dot(self.covector, before))
+        goal = (1.0 - gap) * (self.upper if self.gap() <= gap else best)
+        if not other < goal < best:
+            return
+        share = (best - goal) / (best - other)
+        vector = (1.0 - share) * self.vector + share * before
+        length, _ = self.visit(vector)
+        self.vector, self.lower = vector / length, float(np.dot(self.covector, vector)) / length
 
     def close(self, gap: float) -> None:
         """Atoms from nearer and nearer around the best vector, until the bounds are within the gap.
@@ -218,10 +238,12 @@ class Bundle:
         for radius in RADII:
             useless = 0
             for _ in range(TRIES):
+                if self.gap() <= gap:
+                    return
                 before = self.upper - self.lower
                 self._best_of_atoms(coordinates, CORRECTIVE)
                 turn = coordinates.back(coordinates.even(self.covector - self.weights @ self.atoms))
-                if self.gap() <= gap or not np.any(turn):
+                if not np.any(turn):
                     return
                 useless = useless + 1 if self.upper - self.lower > 0.9 * before else 0
                 if useless > PATIENCE // 4:
@@ -236,14 +258,15 @@ class Bundle:
         """How far the bounds are apart, relative to the upper one."""
         return 1.0 - self.lower / self.upper if self.upper < np.inf else 1.0
 
-    def _best_of_atoms(self, coordinates: Coordinates, epsilon: float) -> Array:
+    def _best_of_atoms(self, coordinates: Coordinates, epsilon: float, slack: float = 0.0) -> Array:
         """The vector that is best for the norm that the atoms describe; lowers the upper bound on the way."""
         even, target = coordinates.even(self.atoms.T), coordinates.even(self.covector)
         columns = np.hstack([even, -even])
         penalized = np.vstack([columns, np.full(columns.shape[1], np.sqrt(epsilon))])
-        active = np.concatenate([self.weights > 0, self.weights < 0])
+        start = np.maximum(np.concatenate([self.weights, -self.weights]), 0.0)
         center = epsilon * self.lower * coordinates.forth(self.vector)
-        coefficients = nonnegative_least_squares(penalized, np.append(target + center, 0.0), active)
+        slack = epsilon * self.lower * slack      # what is left of a gain is epsilon times what is left of a length
+        coefficients = nonnegative_least_squares(penalized, np.append(target + center, 0.0), start, slack)
         self.weights = coefficients[: len(self.atoms)] - coefficients[len(self.atoms) :]
         self.used[self.weights != 0] = self.clock
         rest = target - even @ self.weights
@@ -274,53 +297,14 @@ class Bundle:
                 self.visit(vector)
 
     def _keep(self, atom: Array) -> None:
-        """In the row that has been of no use for longest; empty rows never were."""
+        """In the row that has been of no use for longest, unless it is there already; empty rows never were of use.
+
+        Otherwise the few subgradients of a polyhedral norm would push out those that the others need to span the space.
+        """
         self.clock += 1.0
+        known = np.all(self.atoms == atom, axis=1) | np.all(self.atoms == -atom, axis=1)
+        if np.any(known):
+            self.used[known] = self.clock
+            return
         row = int(np.argmin(self.used))
         self.atoms[row], self.weights[row], self.used[row] = atom, 0.0, self.clock
-
-
-# --- least squares ----------------------------------------------------------------------------------------------
-
-
-def nonnegative_least_squares(matrix: Array, target: Array, active: Array) -> Array:
-    """The x >= 0 for which matrix @ x is nearest to the target, by active sets, beginning with the given one."""
-    count = matrix.shape[1]
-    active = active.copy()
-    x = _feasible(matrix, target, np.where(active, 1e-3, 0.0), active) if np.any(active) else np.zeros(count)
-    tolerance = 1e-13 * float(np.max(np.abs(matrix)) * np.max(np.abs(target)))
-    for _ in range(3 * count):
-        gain = matrix.T @ (target - matrix @ x)
-        gain[active] = -np.inf
-        if not np.max(gain, initial=-np.inf) > tolerance or np.sum(active) >= len(target):
-            break
-        active[int(np.argmax(gain))] = True
-        x = _feasible(matrix, target, x, active)
-    return x
-
-
-def _feasible(matrix: Array, target: Array, x: Array, active: Array) -> Array:
-    """The least-squares solution on the active columns, giving up columns until none is negative."""
-    while True:
-        trial = np.zeros_like(x)
-        trial[active] = least_squares(matrix[:, active], target)
-        negative = active & (trial <= 0)
-        if not np.any(negative):
-            return trial
-        shares = np.ones_like(x)  # how far each may move towards the trial before it is zero
-        shares[negative] = x[negative] / np.maximum(x[negative] - trial[negative], np.finfo(float).tiny)
-        share = float(np.min(shares))
-        x = x + share * (trial - x)
-        active &= ~(negative & (shares <= share))
-        x[~active] = 0.0
-        if not np.any(active):
-            return np.zeros_like(x)
-
-
-def least_squares(matrix: Array, target: Array) -> Array:
-    """The x for which matrix @ x is nearest to the target; fast if the rank is full."""
-    orthogonal, triangle = np.linalg.qr(matrix)
-    sizes = np.abs(np.diag(triangle))
-    if len(sizes) < matrix.shape[1] or np.min(sizes) <= 1e-12 * np.max(sizes):
-        return np.linalg.lstsq(matrix, target, rcond=None)[0]
-    return np.linalg.solve(triangle, orthogonal.T @ target)

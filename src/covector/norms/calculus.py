@@ -25,8 +25,9 @@ import numpy as np
 import optree
 from attrs import field, frozen
 
+from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
-from covector.errors import ArgumentError, MissingRuleError, TreeMismatchError
+from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError, TreeMismatchError
 from covector.norms.layout import ratio, real_leaf, scaled
 from covector.norms.matrices import SingularValueNorm
 from covector.norms.norm import DUALS, Norm, Traits
@@ -34,7 +35,7 @@ from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket
 from covector.norms.vectors import L2, LInf
 from covector.transforms.vectorize import vmap
-from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, unflatten
+from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, leaf_path, unflatten
 
 # --- products over trees --------------------------------------------------------------------------------------
 
@@ -93,8 +94,14 @@ class Product(Norm):
         return traits
 
     def _each(self, method: str, tree: Tree) -> Array:
-        subtrees = zip(self.parts, self._split(tree), strict=True)
-        return np.stack([getattr(part, method)(subtree) for part, subtree in subtrees])
+        subtrees = self._split(tree)
+        found = []
+        for i, (part, subtree) in enumerate(zip(self.parts, subtrees, strict=True)):
+            try:
+                found.append(getattr(part, method)(subtree))
+            except (ArgumentError, ShapeMismatchError) as error:
+                raise type(error)(f"in {_name(self.structure, i)}: {error}") from error
+        return np.stack(found)
 
     def _join(self, shares: Array, method: str, tree: Tree) -> Tree:
         subtrees = self._split(tree)
@@ -108,7 +115,32 @@ class Product(Norm):
         try:
             return self.structure.flatten_up_to(tree)
         except ValueError as error:
-            raise TreeMismatchError(f"the norms of a tree must be a prefix of what they measure: {error}") from error
+            problems = "; ".join(mismatches(self.structure, tree, "argument")) or str(error)
+            raise TreeMismatchError(f"the norms of a tree must be a prefix of what they measure: {problems}") from error
+
+
+def mismatches(norms: TreeDefinition, tree: Any, path: str) -> list[str]:
+    """Where a tree does not begin as a tree of norms does, by paths into it."""
+    kind = norms.type
+    if kind is None:
+        return []
+    wanted = f"{kind.__name__} of {norms.num_children}"
+    leaf = optree.tree_is_leaf(tree, namespace=NAMESPACE)
+    if leaf or not (type(tree) is kind or (isinstance(tree, dict) and issubclass(kind, dict))):
+        found = typeof(tree) if isinstance(tree, (np.ndarray, np.generic, Tracer)) else f"a {type(tree).__name__}"
+        return [f"{path} is {found}, where the norms are a {wanted}"]
+    node: Any = tree
+    children, _, entries, _ = optree.tree_flatten_one_level(node, namespace=NAMESPACE)
+    own, parts = dict(zip(norms.entries(), norms.children(), strict=True)), dict(zip(entries, children, strict=True))
+    problems = [f"{path}[{key!r}] is missing" for key in own if key not in parts]
+    problems += [f"{path}[{key!r}] has no norm" for key in parts if key not in own]
+    inner = (mismatches(own[key], parts[key], f"{path}[{key!r}]") for key in own if key in parts)
+    return [*problems, *(problem for each in inner for problem in each)]
+
+
+def _name(norms: TreeDefinition, index: int) -> str:
+    """The path of one part of what a tree of norms measures."""
+    return leaf_path(unflatten(norms, range(norms.num_leaves)), "argument", index)
 
 
 @registered

@@ -27,6 +27,7 @@ from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError
 from covector.norms.alike import Alike, rearranged_alike, reduced_alike, varies_within
 from covector.norms.layout import root
 from covector.norms.polar import significant
+from covector.trees import unflatten
 
 Rule = Callable[[Any, list[Any]], Any]
 
@@ -42,8 +43,8 @@ MEANINGS = {
 class Part:
     """The dual of a value of a norm's program: an array, what it is, and the exponent or the weights that go with it.
 
-    For sorted entries, in increasing order, `places` says which of them the value consists of. `alike` says which
-    entries have lost their identity by sorting.
+    For sorted entries, in increasing order, `places` says which of them the value consists of; of those with the same
+    number in `unsorted` no order is known. `alike` says which entries have lost their identity by sorting.
     """
 
     value: Array
@@ -51,6 +52,7 @@ class Part:
     exponent: float = 1.0
     weights: Any = None
     places: Any = None
+    unsorted: Any = None
     alike: Alike | None = None
 
     @property
@@ -300,6 +302,8 @@ def _ordered_sum(equation: Any, part: Part) -> Part:
     weights: Any = np.take(np.concatenate([entries, np.zeros(1, typeof(entries).dtype)]), given)
     if not isinstance(weights, Tracer) and (np.any(np.diff(weights) < 0) or weights[0] < 0 or not weights[-1] > 0):
         raise refused(equation, "of sorted entries needs weights that increase with the entries, as for the k largest")
+    if part.unsorted is not None and varies_within(weights, part.unsorted):
+        raise refused(equation, "of partitioned entries must weigh those between two of the places alike")
     quotients = np.cumsum(np.flip(part.value)) / np.cumsum(np.flip(weights))
     return Part(np.max(quotients), "gauge")
 
@@ -388,6 +392,30 @@ def sort(equation: Any, operands: list[Any]) -> Part:
     return Part(np.sort(part.value), "sorted", weights=np.ones(len(places), typeof(part.value).dtype), places=places)
 
 
+def partition(equation: Any, operands: list[Any]) -> Part:
+    """Norms of which only those at some places are sorted; of those between, no order is known."""
+    kth = np.sort(np.reshape(equation.primitive.kth, -1) % max(len(operands[0].value), 1))
+    found = sort(equation, operands)
+    before, after = (np.searchsorted(kth, found.places, side) for side in ("left", "right"))
+    return evolve(found, unsorted=before + after)
+
+
+def norm_call(equation: Any, operands: list[Any]) -> Part:
+    """A norm of the catalogue knows its dual; of norms, it must be absolute."""
+    norm = equation.primitive.norm
+    if not all(isinstance(x, Part) for x in operands):
+        raise refused(equation, f"of {type(norm).__name__}, of the argument beside a constant, is not a norm of it")
+    values = [x.value for x in operands]
+    if any(x.kind != "linear" for x in operands):
+        if not norm.traits.absolute:
+            raise refused(equation, f"of {type(norm).__name__}, which is not absolute, needs linear functions")
+        parts = [absolute(equation, [x]) for x in operands]
+        if any(part.alike is not None for part in parts):
+            raise taken_apart(equation)
+        values = [part.value for part in parts]
+    return Part(norm.dual_norm(unflatten(equation.primitive.structure, values)), "gauge")
+
+
 def guard(equation: Any, operands: list[Any]) -> Part:
     """`where` that only replaces zeros, or values that are zero to rounding."""
     part, _ = _only(equation, operands[1:])
@@ -407,6 +435,7 @@ RULES: dict[str, Rule] = {
     "absolute": absolute, "singular_values": singular_values, "power": power, "square": square, "sqrt": square_root,
     "root_of_squares": square_root, "cbrt": cube_root, "multiply": multiply, "divide": divide, "contract": contract,
     "sum": total, "extremum": extremum, "add": add, "maximum": maximum, "fmax": maximum, "hypot": hypot, "sort": sort,
+    "partition": partition, "norm_call": norm_call, "fabs": absolute,
     "slice": sliced, "flip": sliced, "select": guard,
 } | dict.fromkeys(
     ("reshape", "permute", "roll", "split", "unstack", "concatenate", "stack"), rearranged

@@ -24,6 +24,8 @@ with each operation exchanged for its dual:
 | max, maximum | sum, add |
 | (sum x^p)^(1/p), hypot | (sum y^q)^(1/q), hypot, with 1/p + 1/q = 1 |
 | c x for c > 0 | y / c |
+| N(x) for a norm N of the catalogue, of a linear function or absolute | N.dual_norm(y) |
+| sqrt(x^T H x) for a positive definite H | sqrt(y^T H^-1 y) |
 | sum of sorted x with increasing weights w (the k largest too) | largest (sum of j largest y) / (sum of j largest w) |
 
 The dual program is made of NumPy functions, so it is differentiated, batched and recorded like any other. Where the
@@ -45,9 +47,11 @@ from covector.core.primitive import as_tuple
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, ConcreteValueError, TracerConversionError
 from covector.graph.graph import Equation, Graph, Literal, Variable, value_of
+from covector.norms.calls import norms_kept_whole
 from covector.norms.disciplined import Part, check_shapes, rule_for, settled
 from covector.norms.layout import magnitude, ravel
 from covector.norms.linear_part import dual_linear_part
+from covector.norms.normal_form import normal_form
 from covector.norms.uses import Uses
 from covector.transforms.recording import make_graph
 from covector.trees import Tree, flatten, map_leaves
@@ -98,10 +102,11 @@ class DualProgram:
         graph = self._graph(covector)
         return unit * run_dual(graph, flatten(covector)[0])
 
-
     def _graph(self, like: Tree) -> Graph:
         try:
-            return make_graph(self.primal)(map_leaves(_type_of, like))
+            with norms_kept_whole():
+                graph = make_graph(self.primal)(map_leaves(_type_of, like))
+            return normal_form(graph)
         except (ConcreteValueError, TracerConversionError) as error:
             raise type(error)(
                 "dualize records the program of a norm, so that it cannot branch in Python, and the built-in max does. "

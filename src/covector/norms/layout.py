@@ -81,6 +81,12 @@ def magnitude(vector: Array) -> Array:
     return np.exp2(exponent).astype(largest.dtype)
 
 
+def moderate(square: Any) -> bool:
+    """Whether a sum of squares is so far from the limits of its dtype that it is as accurate as any."""
+    limits = np.finfo(square.dtype)
+    return bool(limits.tiny**0.5 < square < limits.max**0.5)
+
+
 def ratio(numerator: Array, denominator: Array) -> Array:
     """The quotient, zero where the denominator is."""
     if not isinstance(denominator, Tracer) and np.ndim(denominator) == 0 and denominator != 0:

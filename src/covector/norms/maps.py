@@ -200,7 +200,9 @@ def _laplacian(sizes: tuple[int, ...]) -> Array:
 
 
 def as_map(value: Any) -> InvertibleMap:
-    """A map, or the map that a square matrix is. Raises ArgumentError for a matrix without an inverse."""
+    """A map, or the map that a square matrix is. Raises ArgumentError for a matrix or weights without an inverse."""
+    if isinstance(value, Diagonal):
+        _check_weights(value.weights)
     if isinstance(value, InvertibleMap):
         return value
     shape = np.shape(value)
@@ -214,3 +216,10 @@ def as_map(value: Any) -> InvertibleMap:
         found = f"its rank is {rank}" if rank >= 0 else "it has entries that are not finite"
         raise ArgumentError(f"a norm is composed with an invertible matrix; of one of shape {shape} {found}")
     return Matrix(matrix)
+
+
+def _check_weights(weights: Tree) -> None:
+    for i, weight in enumerate(flatten(weights)[0]):
+        if not isinstance(weight, Tracer) and not np.all(np.isfinite(weight) & (np.asarray(weight) != 0)):
+            path = leaf_path(weights, "weights", i)
+            raise ArgumentError(f"the weights of a norm must be finite and not zero; {path} is {weight!r}")

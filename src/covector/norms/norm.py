@@ -31,6 +31,7 @@ from attrs import field, frozen
 from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError, MissingRuleError
+from covector.norms.calls import called
 from covector.norms.layout import combined, pairing, ratio, scaled, typed_like
 from covector.norms.maps import Diagonal, InvertibleMap, as_map
 from covector.norms.registration import PARAMETER, registered, same, structural_hash
@@ -130,7 +131,7 @@ class Norm(ABC):
 
     def __call__(self, vector: Tree) -> Array:
         """The length of a step."""
-        return self.norm(vector)
+        return called(self, vector)
 
     def lmo(self, covector: Tree) -> Tree:
         """The direction of steepest descent: the minimizer of <covector, v> over norm(v) <= 1.
@@ -139,10 +140,11 @@ class Norm(ABC):
         """
         return map_leaves(np.negative, self.maximizer(covector))
 
-    def as_multiple(self, covector: Tree) -> tuple[Array, Tree]:
-        """The maximizer as a number times a tree, which may be the covector itself.
+    def as_multiple(self, covector: Tree, wanted: float = 1.0) -> tuple[Array, Tree]:
+        """A number and that multiple of the maximizer, which may be the covector itself; for a finite covector.
 
-        A step scales the maximizer anyway, and so saves a pass over memory if a norm need not do so first.
+        A step scales the maximizer anyway, and so saves a pass over memory if a norm need not do so first, or makes
+        the multiple that is `wanted`, a number other than zero, at once.
         """
         return 1.0, self.maximizer(covector)
 

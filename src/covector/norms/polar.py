@@ -10,8 +10,8 @@ A large matrix x of n columns is not decomposed: its Gram matrix x^T x = V diag(
 takes less than half as long. Then U V^T = x V diag(1/s) V^T. Squaring costs digits, s^2 being known to the rounding
 error of the largest: so only the part of V with s^2 above `KEPT` of the largest is used. What x is on the rest of V,
 made orthogonal to what is done, is a matrix with fewer columns and a smaller norm, whose polar factor is found in the
-same way. No inverse of a small number is ever taken relative to a large one: the error is about rounding / KEPT for
-every condition number.
+same way; if it is nothing but rounding, it is zero. No inverse of a small number is ever taken relative to a large one:
+the error is about rounding / KEPT for every condition number. If most of x would be left, a decomposition is faster.
 
 Derivation of the error: let V1 be what is kept and V2 the rest. eigh gives orthonormal V with V1^T (x^T x) V2 = E,
 |E| about rounding * s_max^2. The factor found, P, is orthogonal and P^T x differs from a symmetric matrix by at most
@@ -27,17 +27,24 @@ import numpy as np
 
 from covector.core.primitive import Deferred
 from covector.core.types import Array, ArrayType, typeof
+from covector.norms.layout import moderate
 from covector.ops.counts import of_matrices
 from covector.ops.linalg_decompositions import Decomposition, SingularValueDecomposition
 
-KEPT = 1e-4
+KEPT = 1e-3
 """The part of the largest eigenvalue of a Gram matrix from which on eigenvalues are divided by."""
 
 LARGE = 96
 """The number of columns from which on the Gram matrix of a square matrix is worth the work."""
 
-MOST_LEFT = 0.7
-"""The part of the singular values that may be below the root of `KEPT`; with more, a decomposition is faster."""
+SMALL = 1e-4
+"""The part of the largest eigenvalue of a Gram matrix that the geometric mean of all has to reach for parts to pay."""
+
+FLAT = 0.25
+"""The share of the singular values that has to be of the order of the largest for a Gram matrix to need no closer look.
+
+Measured by (sum s^2)^2 / sum s^4, the number of them if they are equal.
+"""
 
 SLENDER = 2
 """Rows per column from which on matrices are mostly so well conditioned that one look at the Gram matrix is enough."""
@@ -56,10 +63,9 @@ class PolarFactor(Decomposition):
         (x,) = inputs
         if x.size == 0:
             return x
-        *leading, rows, columns = x.shape
-        stack = x.reshape(-1, rows, columns)
-        factors = _of_tall(stack) if rows >= columns else np.swapaxes(_of_tall(np.swapaxes(stack, 1, 2)), 1, 2)
-        return factors.reshape(*leading, rows, columns).astype(x.dtype, copy=False)
+        rows, columns = x.shape[-2:]
+        factors = _of_tall(x) if rows >= columns else np.swapaxes(_of_tall(np.swapaxes(x, -1, -2)), -1, -2)
+        return factors.astype(x.dtype, copy=False)
 
     def output_type(self, *inputs: ArrayType) -> ArrayType:
         return ArrayType(inputs[0].shape, inputs[0].dtype)
@@ -97,23 +103,33 @@ def rounding(shape: Sequence[int], dtype: Any) -> float:
     return max(shape) * float(np.finfo(dtype).eps)
 
 
-# --- a stack of matrices with at least as many rows as columns ------------------------------------------------
+# --- matrices with at least as many rows as columns -----------------------------------------------------------
 
 
-def _of_tall(stack: Array) -> Array:
+def _of_tall(x: Array) -> Array:
+    *leading, rows, columns = x.shape
+    zero = rounding((rows, columns), x.dtype)
+    if columns < LARGE:
+        return _of_small(x.reshape(-1, rows, columns), zero).reshape(x.shape)
+    if not leading:
+        return _of_large(x, zero)
+    return np.stack([_of_large(each, zero) for each in x.reshape(-1, rows, columns)]).reshape(x.shape)
+
+
+# --- a stack of small ones ------------------------------------------------------------------------------------
+
+
+def _of_small(stack: Array, zero: float) -> Array:
     _, rows, columns = stack.shape
-    zero = rounding((rows, columns), stack.dtype)
     sizes = np.max(np.abs(stack), axis=(1, 2), keepdims=True)
     unit = np.asarray(stack / np.where(sizes > 0, sizes, 1.0), dtype=float)
-    if columns >= LARGE:
-        return np.stack([_by_parts(x, zero) for x in unit])
     return _by_gram(unit, zero) if rows >= SLENDER * columns else _by_svd(unit, zero)
 
 
 def _by_svd(stack: Array, zero: float, least: float = 0.0) -> Array:
     left, values, right = np.linalg.svd(stack, full_matrices=False)
-    used = (values > np.maximum(zero * values[:, :1], least))[:, None, :]
-    factors: Array = (left * used) @ right
+    used = values > np.maximum(zero * values[..., :1], least)
+    factors: Array = (left * used[..., None, :]) @ right
     return factors
 
 
@@ -128,29 +144,65 @@ def _by_gram(stack: Array, zero: float) -> Array:
     return factors
 
 
-def _spectral_function(squares: Array, vectors: Array) -> Array:
-    """V diag(s^2)^(-1/2) V^T, as the product of a matrix with its transpose, which takes half the work."""
-    half = vectors * (squares**-0.25)[..., None, :]
-    product: Array = half @ np.swapaxes(half, -1, -2)
+def _spectral_function(squares: Array, vectors: Array, out: Array | None = None) -> Array:
+    """V diag(s^2)^(-1/2) V^T, as the product of a matrix with its transpose, which takes half the work.
+
+    V is overwritten: new memory costs time, and that of a large matrix is asked for anew at each call.
+    """
+    vectors *= (squares**-0.25)[..., None, :]
+    product: Array = np.matmul(vectors, np.swapaxes(vectors, -1, -2), out=out)
     return product
 
 
 # --- one large matrix -----------------------------------------------------------------------------------------
 
 
+def _of_large(x: Array, zero: float) -> Array:
+    """It is divided by its largest entry only if squares need it; one that is not finite has no factor."""
+    x = x.astype(float, copy=False)
+    if moderate(np.vdot(x, x)):
+        return _by_parts(x, zero)
+    size = np.max(np.abs(x))
+    if not np.isfinite(size):
+        return np.full_like(x, np.nan)
+    return _by_parts(x / size, zero) if size > 0 else np.zeros_like(x)
+
+
 def _by_parts(x: Array, zero: float, least: float = 0.0) -> Array:
     """The part of large singular values, then what is left; those up to zero * the largest, or `least`, are dropped."""
-    squares, vectors = np.linalg.eigh(x.T @ x)
-    rest = int(np.searchsorted(squares, KEPT * squares[-1], side="right"))
-    if rest > MOST_LEFT * len(squares):
-        return _by_svd(x[None], zero, least)[0]
+    gram = x.T @ x
+    if np.trace(gram) <= least**2:
+        return np.zeros_like(x)
+    if _mostly_small(gram):
+        return _by_svd(x, zero, least)
+    squares, vectors = np.linalg.eigh(gram, UPLO="U")  # a little faster than the lower part
     least = max(least, zero * squares[-1] ** 0.5)
     if not squares[-1] > least**2:
         return np.zeros_like(x)
-    kept, others = vectors[:, rest:], vectors[:, :rest]
-    factor: Array = x @ _spectral_function(squares[rest:], kept)
+    rest = int(np.searchsorted(squares, KEPT * squares[-1], side="right"))
+    factor: Array = x @ _spectral_function(squares[rest:], vectors[:, rest:], out=gram)
     if rest:
-        left = x @ others
-        left -= x @ ((kept / squares[rest:]) @ (kept.T @ (x.T @ left)))
-        factor += _by_parts(left, zero, least) @ others.T
+        others = vectors[:, :rest]
+        more = _by_parts(_beside(factor, x @ others), zero, least)
+        if squares[0] < KEPT**2 * squares[-1]:  # it has parts itself, so small that rounding in what was left counts
+            more = _beside(factor, more)
+        factor += more @ others.T
     return factor
+
+
+def _mostly_small(gram: Array) -> bool:
+    """Whether the geometric mean of the eigenvalues, which is that of the pivots, is below `SMALL` of the largest."""
+    size = np.linalg.norm(gram)
+    if np.trace(gram) ** 2 > FLAT * len(gram) * size**2:
+        return False
+    try:
+        pivots = np.diagonal(np.linalg.cholesky(gram))
+    except np.linalg.LinAlgError:
+        return True
+    return bool(2.0 * np.mean(np.log(pivots)) < np.log(SMALL * size))
+
+
+def _beside(factor: Array, columns: Array) -> Array:
+    """What is left of columns orthogonal to those of a polar factor."""
+    columns -= factor @ (factor.T @ columns)
+    return columns

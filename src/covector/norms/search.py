@@ -29,13 +29,18 @@ from covector.core.primitive import Deferred, Primitive
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, MissingRuleError, TracerConversionError
 from covector.interpreters.jvp import jvp_flat
-from covector.norms.bundle import Bundle, Oracle, WarmStart, empty_warm_start
+from covector.norms.bundle import Bundle, WarmStart, empty_warm_start
 from covector.norms.implicit import SymmetricSolve, conjugate_gradients, looped, recorded
 from covector.norms.layout import magnitude, ratio
+from covector.norms.oracle import (
+    Known,
+    Oracle,
+    Program,
+    half_square_gradient,
+    half_square_hessian,
+    shared_memory,
+)
 from covector.norms.quasi_newton import quasi_newton
-
-Program = Callable[..., Sequence[Array]]
-"""program(v, *values): the norm of v and a subgradient there; the values are what the norm refers to."""
 
 GOAL = 1e-9
 """The relative gap at which a solution is good enough."""
@@ -50,14 +55,16 @@ SMOOTH = 1e-4
 # --- numbers ----------------------------------------------------------------------------------------------------
 
 
-def solve(oracle: Oracle, covector: Array, program: Program | None = None, goal: float = GOAL) -> Bundle:
+def solve(oracle: Oracle, covector: Array, near: Array | None = None, goal: float = GOAL) -> Bundle:
     """The direction and the bounds of the dual norm for a covector, a vector of floats whose entries are not all zero.
 
-    Given a program of the norm, its derivatives polish the direction.
+    It is found sooner if another direction is near.
     """
     bundle = Bundle(oracle, covector, empty_warm_start(len(covector)))
-    length, _ = oracle(covector)
-    start = covector * (float(np.dot(covector, covector)) / length**2)
+    bundle.visit(covector)
+    if near is not None:
+        bundle.visit(near)
+    start = bundle.lower * bundle.vector
 
     def half_square(vector: Array) -> tuple[float, Array]:
         length, atom = bundle.visit(vector)
@@ -65,31 +72,30 @@ def solve(oracle: Oracle, covector: Array, program: Program | None = None, goal:
 
     quasi_newton(half_square, start)
     bundle.span()
-    if program is not None:
-        _newton(bundle, program)
+    _newton(bundle, oracle)
     bundle.close(goal)
     if bundle.gap() > WORTH_MORE:
         bundle.search(goal, len(covector) + 20)
     return bundle
 
 
-def _newton(bundle: Bundle, program: Program) -> None:
+def _newton(bundle: Bundle, oracle: Oracle) -> None:
     """Newton steps v -> (F')^-1 g while they bring F(v) closer to g, if the norm is smooth at the best vector."""
     covector = bundle.covector
     for _ in range(5):
         vector = bundle.vector
-        before = _mismatch(bundle.lower, bundle.oracle(vector)[1], covector)
+        before = _mismatch(bundle.lower, oracle(vector)[1], covector)
         if not 0 < before < SMOOTH:
             return
         try:
-            step = conjugate_gradients(lambda x, v=vector: half_square_hessian(program, v, x), covector, 1e-13)  # type: ignore[misc]
+            step = conjugate_gradients(partial(oracle.hessian, vector), covector, 1e-13)
         except ArgumentError:
             return
         length, atom = bundle.visit(step)
         after = _mismatch(float(np.dot(covector, step)) / length, atom, covector)
         if not after < before:
             return
-        bundle.vector, bundle.lower = step / length, float(np.dot(covector, step)) / length
+        bundle.vector, bundle.lower, bundle.atom = step / length, float(np.dot(covector, step)) / length, atom
 
 
 def _mismatch(steepness: float, atom: Array, covector: Array) -> float:
@@ -97,29 +103,7 @@ def _mismatch(steepness: float, atom: Array, covector: Array) -> float:
     return float(np.linalg.norm(steepness * atom - covector) / np.linalg.norm(covector))
 
 
-def half_square_gradient(program: Program, vector: Array, *values: Array) -> Array:
-    """F(v) = N(v) s(v)."""
-    length, slope = program(vector, *values)
-    return length * slope
-
-
-def half_square_hessian(program: Program, vector: Array, direction: Array, *values: Array) -> Array:
-    """F'(v) times a direction."""
-    _, (image,) = jvp_flat(
-        lambda v: [half_square_gradient(program, v, *values)], [vector], [direction], "the Hessian of a norm"
-    )
-    return np.zeros_like(vector) if image is None else image
-
-
 # --- the operations -------------------------------------------------------------------------------------------
-
-
-def _oracle(program: Program, values: Sequence[Array]) -> Oracle:
-    def oracle(vector: Array) -> tuple[float, Array]:
-        length, slope = program(vector, *values)
-        return float(length), np.asarray(slope)
-
-    return oracle
 
 
 @final
@@ -138,12 +122,21 @@ class Search(Primitive):
 
     def evaluate(self, *inputs: Array) -> tuple[Array, ...]:
         covector, *values = inputs
-        unit = float(magnitude(np.asarray(covector)))
         if not np.any(covector):
             return np.zeros(len(covector)), np.float64(0.0), np.float64(0.0), np.float64(0.0)
-        scaled, oracle = covector / unit, _oracle(self.program, values)
-        found = solve(oracle, scaled, lambda v: self.program(v, *values))
-        mismatch = _mismatch(found.lower, oracle(found.vector)[1], scaled)
+        with shared_memory() as memory:
+            known = memory.of(self.program, values)
+            if known.covector is None or not np.array_equal(covector, known.covector):
+                known.found = self._found(covector, known)
+                known.covector = np.array(covector)
+            found: tuple[Array, ...] = known.found
+            return found
+
+    def _found(self, covector: Array, known: Known) -> tuple[Array, ...]:
+        unit = float(magnitude(np.asarray(covector)))
+        scaled, near = covector / unit, None if known.covector is None else known.found[0]
+        found = solve(known.oracle, scaled, near)
+        mismatch = _mismatch(found.lower, known.oracle(found.vector)[1], scaled)
         return found.vector, *_numbers(unit, found), np.float64(mismatch)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
@@ -201,7 +194,7 @@ class HalfSquareHessian:
                 f"not determine it (a subgradient misses the covector by {float(mismatch):.1e} of its length). The "
                 "dual norm has a derivative; or give the norm in closed form"
             )
-        return [half_square_hessian(self.program, vector, direction, *values)]
+        return half_square_hessian(self.program, vector, direction, *values)
 
 
 @final
@@ -227,9 +220,10 @@ class WarmSearch(Primitive):
         if not np.any(covector):
             return np.zeros(len(covector)), np.float64(0.0), np.float64(0.0), *(np.asarray(x, float) for x in warm)
         unit = float(magnitude(np.asarray(covector)))
-        bundle = Bundle(_oracle(self.program, values), covector / unit, warm)
+        bundle = Bundle(Oracle(self.program, values), covector / unit, warm)
         cold = not np.any(warm.atoms)
-        bundle.search(self.gap, self.budget + (len(covector) if cold else 0))
+        bundle.search(self.gap, self.budget - 1 + (len(covector) if cold else 0))
+        bundle.linger(self.gap, np.asarray(warm.vector, float))
         return bundle.vector, *_numbers(unit, bundle), *bundle.warm
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
@@ -273,5 +267,8 @@ def _bound(kind: Callable[[Program], Primitive], function: Program, covector: Ar
         except TracerConversionError:
             pass
     found = recorded(function, [typeof(covector).strong()], "a norm")
+    if not any(isinstance(value, Tracer) for value in found.values):
+        referring_to_none: Sequence[Array] = kind(function)(covector, *warm)
+        return referring_to_none
     outputs: Sequence[Array] = kind(found.program)(covector, *warm, *found.values)
     return outputs

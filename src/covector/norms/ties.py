@@ -29,6 +29,25 @@ def signs(x: Array, ties: str) -> Array:
     return np.where((found == 0) & np.any(x != 0), free, found)
 
 
+BITS = {np.dtype(f"f{size}"): np.dtype(f"u{size}") for size in (2, 4, 8)}
+"""The floating-point numbers whose highest bit is their sign, and the integers of those bits."""
+
+
+def has_sign_bits(x: Any) -> bool:
+    """Whether `signs_times` can be used."""
+    return type(x) is np.ndarray and x.ndim > 0 and x.dtype in BITS
+
+
+def signs_times(x: Array, factor: float) -> Array:
+    """factor * np.sign(x), of entries that are not nan: the sign bit is flipped in the factor, faster than np.sign."""
+    unsigned = BITS[x.dtype]
+    bits = np.bitwise_and(x.view(unsigned), x.dtype.type(-0.0).view(unsigned))
+    found: Array = np.bitwise_xor(bits, x.dtype.type(factor).view(unsigned), out=bits).view(x.dtype)
+    if not np.all(x != 0):
+        found[x == 0] = 0.0
+    return found
+
+
 def shares(x: Array, count: Any, ties: str) -> Array:
     """1 for the `count` largest |entries|, a real number of them; those that tie share the last places."""
     sizes = np.abs(x)

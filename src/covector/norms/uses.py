@@ -19,6 +19,7 @@ from covector.ops.indexing import Slice
 
 LINEAR_IN_ONE = ("multiply", "contract")
 SUMS = ("add", "subtract", "negative")
+SORTED = ("sort", "partition", "singular_values")
 GUARDS = ("equal", "not_equal", "significant")
 
 
@@ -33,32 +34,14 @@ class Uses:
         self.producers = {variable: equation for equation in graph.equations for variable in equation.outputs}
         self.users: dict[Variable, list[Equation]] = {}
         for equation in self.equations:
-            for variable in dict.fromkeys(values_used(equation)):
+            for variable in _operands_counted(equation):
                 self.users.setdefault(variable, []).append(equation)
-        self.linear: set[Variable] = set(graph.inputs)
-        for equation in self.equations:
-            if self._is_linear(equation):
-                self.linear.update(equation.outputs)
+        self.linear = linear_values(graph)
         self._check()
 
     def dependent(self, equation: Equation) -> list[Variable]:
         """The operands of an equation that depend on the argument of the norm."""
         return [v for v in values_used(equation) if v not in self.constants]
-
-    def _is_linear(self, equation: Equation) -> bool:
-        operands = self.dependent(equation)
-        if not operands or not all(v in self.linear for v in operands):
-            return False
-        primitive, name = equation.primitive, equation.primitive.name
-        if name in SUMS:
-            return len(operands) == sum(isinstance(atom, (Variable, Literal)) for atom in equation.inputs)
-        if name == "divide":
-            return len(operands) == 1 and equation.inputs[0] is operands[0]
-        if name == "solve":
-            return len(operands) == 1 and equation.inputs[1] is operands[0]
-        if name in LINEAR_IN_ONE:
-            return len(operands) == 1
-        return isinstance(primitive, Linear) and not isinstance(primitive, Select)
 
     def _check(self) -> None:
         unused = [i for i, v in enumerate(self.graph.inputs) if v not in self.users and v.type.size]
@@ -90,7 +73,7 @@ class Uses:
         producer = self.producers[variable]
         if producer.primitive.name in ("slice", "flip"):
             return self._is_sorted(values_used(producer)[0])
-        return producer.primitive.name in ("sort", "singular_values") and len(producer.outputs[0].type.shape) == 1
+        return producer.primitive.name in SORTED and len(producer.outputs[0].type.shape) == 1
 
     def _check_guard(self, equation: Equation) -> None:
         """A `Select` must replace zeros by a constant, or keep what is not zero."""
@@ -103,6 +86,31 @@ class Uses:
             )
 
 
+def linear_values(graph: Graph) -> set[Variable]:
+    """The values that are linear functions of the argument, the argument itself among them."""
+    constants = {variable for variable, _ in graph.constants}
+    linear = set(graph.inputs)
+    for equation in graph.equations:
+        operands = [v for v in values_used(equation) if v not in constants]
+        if operands and all(v in linear for v in operands) and _is_linear(equation, operands):
+            linear.update(equation.outputs)
+    return linear
+
+
+def _is_linear(equation: Equation, operands: list[Variable]) -> bool:
+    """Whether an equation is linear in operands that are."""
+    primitive, name = equation.primitive, equation.primitive.name
+    if name in SUMS:
+        return len(operands) == sum(isinstance(atom, (Variable, Literal)) for atom in equation.inputs)
+    if name == "divide":
+        return len(operands) == 1 and equation.inputs[0] is operands[0]
+    if name == "solve":
+        return len(operands) == 1 and equation.inputs[1] is operands[0]
+    if name in LINEAR_IN_ONE:
+        return len(operands) == 1
+    return isinstance(primitive, Linear) and not isinstance(primitive, Select)
+
+
 def used_twice(users: list[Equation], graph: Graph) -> MissingRuleError:
     """The error for a value that several operations use."""
     names = " and ".join(f"`{e.primitive.name}`" for e in users)
@@ -111,6 +119,12 @@ def used_twice(users: list[Equation], graph: Graph) -> MissingRuleError:
         f"of one variable has no dual in closed form. norms.define(norm=...) finds its directions by optimization.\n"
         f"{graph}"
     )
+
+
+def _operands_counted(equation: Equation) -> list[Variable]:
+    """The variables an equation uses, each as often as it does; the product of a value with itself uses it once."""
+    found = values_used(equation)
+    return list(dict.fromkeys(found)) if equation.primitive.name in LINEAR_IN_ONE else found
 
 
 def values_used(equation: Equation) -> list[Variable]:

@@ -23,11 +23,12 @@ from attrs import field, frozen
 from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError
-from covector.norms.layout import magnitude, ratio, ravel, root
+from covector.norms.l1_ball import nearest_in_l1
+from covector.norms.layout import magnitude, moderate, ratio, ravel, root
 from covector.norms.norm import DUALS, Norm, Traits, tie_policy
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.ties import descending, entry, largest, largest_entries, signs
-from covector.trees import Tree, flatten
+from covector.norms.ties import has_sign_bits, largest, largest_entries, signs, signs_times
+from covector.trees import Tree, flatten, unflatten
 
 
 class VectorNorm(Norm):
@@ -111,18 +112,6 @@ class VectorNorm(Norm):
         return moderate(square)
 
 
-def moderate(square: Any) -> bool:
-    """Whether a sum of squares is so far from the limits of its dtype that it is as accurate as any."""
-    limits = np.finfo(square.dtype)
-    return bool(limits.tiny**0.5 < square < limits.max**0.5)
-
-
-SAMPLED = 4096
-"""The number of entries from which on a sample of them tells where to begin."""
-
-DENSE = 0.125
-"""The part of the entries from which on it costs less to add zeros for the others than to leave them out."""
-
 # --- l1, l2, linf, lp -----------------------------------------------------------------------------------------
 
 
@@ -171,6 +160,13 @@ class LInf(VectorNorm):
 
     ties: str = "min_norm"
 
+    def as_multiple(self, covector: Tree, wanted: float = 1.0) -> tuple[Array, Tree]:
+        """The multiple that is wanted, made from the bits of the signs."""
+        leaves, structure = flatten(covector)
+        if self.ties in ("min_norm", "split") and all(has_sign_bits(x) for x in leaves):
+            return wanted, unflatten(structure, [signs_times(x, wanted) for x in leaves])
+        return 1.0, self.maximizer(covector)
+
     def length(self, vector: Array) -> Array:
         return largest(vector)
 
@@ -202,14 +198,14 @@ class L2(VectorNorm):
 
     largest_power = 2
 
-    def as_multiple(self, covector: Tree) -> tuple[Array, Tree]:
-        """The covector itself, over its length; without another pass over memory."""
+    def as_multiple(self, covector: Tree, wanted: float = 1.0) -> tuple[Array, Tree]:
+        """The covector itself, which is its length times the maximizer; without another pass over memory."""
         leaves = flatten(covector)[0]
         if leaves and all(not isinstance(x, Tracer) and typeof(x).dtype.kind == "f" for x in leaves):
             with np.errstate(over="ignore", under="ignore"):
                 square = sum(np.dot(flat, flat) for flat in (np.reshape(x, -1) for x in leaves))
             if moderate(square):
-                return 1.0 / np.sqrt(square), covector
+                return np.sqrt(square), covector
         return 1.0, self.maximizer(covector)
 
     def length(self, vector: Array) -> Array:
@@ -250,65 +246,6 @@ def _dual_of_l2(norm: L2) -> L2:
 
 
 DUALS.update({L1: _dual_of_l1, LInf: _dual_of_linf, L2: _dual_of_l2})
-
-
-def nearest_in_l1(x: Array, radius: Any) -> Array:
-    """The nearest vector whose |entries| sum to at most the radius: all are lowered by as much, but not below zero.
-
-    Source: J. Duchi et al., Efficient projections onto the l1-ball (2008), figure 1.
-    """
-    if np.size(x) == 0:
-        return x
-    if isinstance(x, Tracer) or isinstance(radius, Tracer):
-        return _nearest_in_l1_by_sorting(x, radius)
-    sizes = np.abs(x)
-    if not np.sum(sizes) > radius:
-        return x.copy()
-    cut = level(sizes, radius)
-    return np.subtract(x, np.clip(x, -cut, cut, out=sizes), out=sizes)
-
-
-def _nearest_in_l1_by_sorting(x: Array, radius: Any) -> Array:
-    """A program that can be differentiated and batched."""
-    sizes = descending(x)
-    excess = (np.cumsum(sizes) - radius) / np.arange(1.0, np.size(x) + 1.0)
-    cut = entry(excess, np.sum(sizes > excess) - 1)
-    return np.sign(x) * np.maximum(np.abs(x) - np.maximum(cut, 0.0), 0.0)
-
-
-def level(sizes: Array, total: Any) -> Array:
-    """The t with sum max(sizes - t, 0) = total, for sizes that are not negative and whose sum is more than that.
-
-    Michelot's method, from a guess that a sample of many entries gives. If few are above it, they alone take part: if
-    the t found is above the guess, those left out are below it. Nothing is sorted.
-
-    Source: C. Michelot, A finite algorithm for finding the projection of a point onto the canonical simplex (1986).
-    """
-    if len(sizes) <= SAMPLED:
-        return _michelot(sizes, total, 0.0)
-    guess = 0.9 * level(sizes[::64].copy(), total / 64)
-    above = sizes > guess
-    if np.count_nonzero(above) > DENSE * len(sizes):
-        return _michelot(sizes, total, guess)
-    found = _michelot(sizes[above], total, 0.0)
-    return found if found >= guess else _michelot(sizes, total, 0.0)
-
-
-def _michelot(sizes: Array, total: Any, t: Any) -> Array:
-    """t as if the entries above the last t stayed above it, until they do.
-
-    These are Newton's steps for a convex function: whatever the first t is, all others are not above the right one.
-    """
-    excess = np.empty_like(sizes)
-
-    def improved(t: Any) -> Any:
-        np.maximum(np.subtract(sizes, t, out=excess), 0.0, out=excess)
-        return t + (np.sum(excess) - total) / max(np.count_nonzero(sizes > t), 1)
-
-    t, count = improved(t), len(sizes) + 1
-    while 0 < (above := int(np.count_nonzero(sizes > t))) < count:
-        t, count = improved(t), above
-    return t
 
 
 @registered

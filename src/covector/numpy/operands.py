@@ -34,13 +34,20 @@ def operand(x: Any) -> Array:
 
 
 def stacked(x: np.ndarray[Any, Any]) -> Array:
-    """An object array of tracers and numbers as one traced array."""
+    """An object array of tracers and numbers as one traced array, or as a plain one if it holds numbers only."""
     entries = x.ravel().tolist()
     if not any(isinstance(entry, Tracer) for entry in entries):
-        raise DTypeMismatchError(f"an object array of shape {x.shape} holds {type(entries[0]).__name__}, not numbers")
+        return _numbers(entries).reshape(x.shape)
     if x.ndim == 0:
         return entries[0]
     return table.methods["stack_entries"](entries, x.shape)
+
+
+def _numbers(entries: list[Any]) -> np.ndarray[Any, Any]:
+    array = np.array(entries)
+    if array.dtype.kind not in "biufc":
+        raise DTypeMismatchError(f"an array of objects holds {type(entries[0]).__name__}; expected numbers")
+    return array
 
 
 table.operand = operand

@@ -1,4 +1,4 @@
-"""np.pad: an array with a margin, made axis by axis.
+"""np.pad: an array with a margin, made axis by axis; and sliding_window_view, which looks at it through a window.
 
 Along an axis the margin is either a selection of the entries (edge, reflect, symmetric, wrap), or a slab made
 from them: a constant, a ramp, a statistic. A selection is one `Gather` whose indices NumPy computes by padding
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from covector.core.types import Array, typeof
 from covector.errors import UnsupportedArgumentError
@@ -19,7 +20,7 @@ from covector.numpy.creation import converted
 from covector.numpy.differences import part
 from covector.numpy.inquiries import known
 from covector.numpy.operands import operand
-from covector.numpy.registry import implements
+from covector.numpy.registry import implements, refuse
 from covector.ops.axes import Concatenate, Flip
 from covector.ops.indexing import Gather, PutSlice
 
@@ -178,3 +179,13 @@ def _reflected(x: Array, axis: int, width: tuple[int, int], mode: str, kind: str
 def _along(weights: Array, axis: int, like: Array) -> Array:
     kind = typeof(like)
     return weights.reshape([-1 if i == axis else 1 for i in range(kind.ndim)]).astype(kind.dtype)
+
+
+@implements(sliding_window_view)
+def windows(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False) -> Array:
+    """The entries in a window at each of its places, the axes of the window last; NumPy says where they come from."""
+    refuse(sliding_window_view, subok=subok or None, writeable=writeable or None)
+    x = operand(x)
+    kind = typeof(x)
+    places = np.arange(kind.size).reshape(kind.shape)
+    return Gather()(np.ravel(x), sliding_window_view(places, window_shape, axis))

@@ -67,9 +67,11 @@ def refuse_function(function: Any) -> NoReturn:
 def qualified_name(function: Any) -> str:
     """The name a user knows a function by: numpy.linalg.svd."""
     if isinstance(function, np.ufunc):
-        module = "numpy" if getattr(np, function.__name__, None) is function else "scipy.special"
-        return f"{module}.{function.__name__}"
-    path = str(getattr(function, "__module__", "")).replace("numpy.lib", "numpy").split(".")
+        name: str = function.__name__
+        if getattr(np, name, None) is function:
+            return f"numpy.{name}"
+        return name if name.endswith("(vectorized)") else f"scipy.special.{name}"
+    path = str(getattr(function, "__module__", "")).split(".")
     module = ".".join(part for part in path if not part.startswith("_"))
     return f"{module}.{getattr(function, '__qualname__', None) or function.__name__}"
 

@@ -16,6 +16,7 @@ from covector.core.broadcasting import Reshape
 from covector.core.types import Array, typeof
 from covector.errors import ShapeMismatchError, UnsupportedArgumentError
 from covector.numpy.indexing import take
+from covector.numpy.inquiries import known
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements, refuse
 from covector.ops.comparison import cast
@@ -80,6 +81,27 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Arra
     if sorter is not None:
         vector = take(vector, operand(sorter))
     return SearchSorted(side == "right")(vector, operand(v))
+
+
+@implements(np.digitize)
+def digitize(x: Any, bins: Any, right: bool = False) -> Array:
+    """The numbers of the bins that the entries fall into; the edges rise, or fall, throughout."""
+    edges = np.asarray(known(bins, "np.digitize, which has to see whether the edges rise or fall,"))
+    np.digitize(0.0, edges, right)  # NumPy's complaint if they do neither
+    side: Any = "left" if right else "right"
+    if edges.size and edges[-1] < edges[0]:
+        return edges.size - searchsorted(edges[::-1], x, side)
+    return searchsorted(edges, x, side)
+
+
+@implements(np.isin)
+def isin(
+    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Array:
+    """Whether each entry is among the entries of the other array."""
+    entries, others = operand(element), np.ravel(operand(test_elements))
+    found = np.any(np.equal(np.expand_dims(entries, -1), others), axis=-1)
+    return np.logical_not(found) if invert else found
 
 
 @implements(methods=("sort", "partition"))

@@ -10,8 +10,9 @@ place, and the fraction between two places.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -74,7 +75,7 @@ def _weights_like(x: Array, weights: Array, axis: Any) -> Array:
 def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Array:
     """The middle entry, or the mean of the two middle entries."""
     refuse(np.median, out=out)
-    return _quantile(operand(a), 0.5, axis, ("linear", keepdims))
+    return _quantile(operand(a), axis, _Asked(_median, 0.5, keepdims))
 
 
 @implements(np.quantile)
@@ -84,7 +85,7 @@ def quantile(
 ) -> Array:  # fmt: skip
     """The value below which a part q of the entries lies."""
     refuse(np.quantile, out=out, weights=weights)
-    return _quantile(operand(a), _plain_part(q), axis, (method, keepdims))
+    return _quantile(operand(a), axis, _Asked(np.quantile, q, keepdims, method))
 
 
 @implements(np.percentile)
@@ -94,7 +95,7 @@ def percentile(
 ) -> Array:  # fmt: skip
     """The value below which q percent of the entries lie."""
     refuse(np.percentile, out=out, weights=weights)
-    return _quantile(operand(a), _plain_part(q) / 100, axis, (method, keepdims))
+    return _quantile(operand(a), axis, _Asked(np.percentile, q, keepdims, method))
 
 
 @implements(np.nanmedian)
@@ -103,7 +104,7 @@ def nanmedian(
 ) -> Array:
     """The median of the entries that are not NaN."""
     refuse(np.nanmedian, out=out)
-    return _nan_quantile(operand(a), np.asarray(0.5), axis, keepdims)
+    return _nan_quantile(operand(a), axis, _Asked(_median, 0.5, keepdims))
 
 
 @implements(np.nanquantile)
@@ -113,7 +114,7 @@ def nanquantile(
 ) -> Array:  # fmt: skip
     """The quantile of the entries that are not NaN."""
     refuse(np.nanquantile, out=out, weights=weights, method=None if method == "linear" else method)
-    return _nan_quantile(operand(a), _plain_part(q), axis, keepdims)
+    return _nan_quantile(operand(a), axis, _Asked(np.quantile, q, keepdims))
 
 
 @implements(np.nanpercentile)
@@ -123,29 +124,56 @@ def nanpercentile(
 ) -> Array:  # fmt: skip
     """The percentile of the entries that are not NaN."""
     refuse(np.nanpercentile, out=out, weights=weights, method=None if method == "linear" else method)
-    return _nan_quantile(operand(a), _plain_part(q) / 100, axis, keepdims)
+    return _nan_quantile(operand(a), axis, _Asked(np.percentile, q, keepdims))
 
 
-def _plain_part(q: Any) -> Array:
-    if isinstance(q, Tracer) or (isinstance(q, np.ndarray) and q.dtype.hasobject):
-        raise UnsupportedArgumentError("a quantile's q= has to be a plain number or array; it is traced")
-    return np.asarray(q, np.float64)
+class _Asked(NamedTuple):
+    """A quantile as NumPy was asked for it: by which of its functions, and with what."""
+
+    function: Callable[..., Any]
+    q: Any
+    keepdims: Any
+    method: str = "linear"
+
+    @property
+    def part(self) -> Array:
+        """The part of the entries that lie below: q, or a hundredth of it."""
+        if isinstance(self.q, Tracer) or (isinstance(self.q, np.ndarray) and self.q.dtype.hasobject):
+            raise UnsupportedArgumentError("a quantile's q= has to be a plain number or array; it is traced")
+        return np.asarray(self.q, np.float64) / (100.0 if self.function is np.percentile else 1.0)
+
+    def answer_dtype(self, x: Array) -> np.dtype[Any]:
+        """The dtype of NumPy's answer, on which the dtype of q has a part unless that is one of Python's numbers."""
+        kind = float if type(self.q) in (int, float) else np.asarray(self.q).dtype
+        return _example_dtype(self.function, typeof(x).dtype, kind, self.method)
 
 
-def _quantile(x: Array, q: Any, axis: Any, options: tuple[str, Any]) -> Array:
-    method, keepdims = options
-    x = x if typeof(x).differentiable else cast(x, np.float64)
+@lru_cache(maxsize=256)
+def _example_dtype(function: Callable[..., Any], dtype: np.dtype[Any], kind: Any, method: str) -> np.dtype[Any]:
+    part = 0.0 if kind is float else np.zeros(1, kind)
+    answer: np.dtype[Any] = function(np.zeros(1, dtype), part, method=method).dtype
+    return answer
+
+
+def _median(a: Array, q: Any, method: str) -> Array:
+    return np.median(a)
+
+
+def _quantile(x: Array, axis: Any, asked: _Asked) -> Array:
+    q, dtype = asked.part, asked.answer_dtype(x)
+    x = cast(x, dtype if dtype.kind == "f" else np.float64)
     axes = axes_of(x, axis)
     ordered = _sorted_last(merged(x, axes))
     last = typeof(ordered).shape[-1] - 1
     if last < 0:
         raise ValueError("a quantile of no entries was asked for")
-    place = _place(last + 1, q, method)
+    place = _place(last + 1, q, asked.method)
     below = np.floor(place).astype(np.intp)
     start, end = (np.take(ordered, index, axis=-1) for index in (below, np.minimum(below + 1, last)))
     value = start + (end - start) * (place - below).astype(typeof(x).dtype)
     largest = ordered[..., last]
-    return _leading(SELECT(*_nan_first(largest, np.ndim(q)), value), np.ndim(q), (x, axes, keepdims))
+    value = SELECT(*_nan_first(largest, np.ndim(q)), value)
+    return _leading(cast(value, dtype), np.ndim(q), (x, axes, asked.keepdims))
 
 
 def _place(count: int, q: Any, method: str) -> Array:
@@ -160,9 +188,9 @@ def _numpy_place(count: int, q: Any, method: Any) -> Array:
 _place_of_number = lru_cache(maxsize=1024)(_numpy_place)
 
 
-def _nan_quantile(x: Array, q: Array, axis: Any, keepdims: Any) -> Array:
+def _nan_quantile(x: Array, axis: Any, asked: _Asked) -> Array:
     """Linear interpolation at q (n - 1) in each line, n being its number of entries that are not NaN."""
-    x = x if typeof(x).differentiable else cast(x, np.float64)
+    q, x = asked.part, cast(x, asked.answer_dtype(x))
     axes = axes_of(x, axis)
     lines = merged(x, axes)
     valid = np.sum(EQUAL(lines, lines), axis=-1, keepdims=True)
@@ -174,7 +202,7 @@ def _nan_quantile(x: Array, q: Array, axis: Any, keepdims: Any) -> Array:
     value = start + (end - start) * (places - below).astype(typeof(x).dtype)
     value = SELECT(valid == 0, np.nan, value)
     value = np.reshape(value, (*typeof(value).shape[:-1], *q.shape))
-    return _leading(value, q.ndim, (x, axes, keepdims))
+    return _leading(value, q.ndim, (x, axes, asked.keepdims))
 
 
 def _sorted_last(lines: Array) -> Array:

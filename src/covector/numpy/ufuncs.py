@@ -148,4 +148,4 @@ for _name in OPERATORS:
     setattr(table, _name, _function.__call__ if isinstance(_function, Primitive) else _function)
 
 table.methods |= {ufunc.__name__: function for ufunc, function in table.ufuncs.items() if ufunc.nin == 1}
-table.methods |= {"arctan2": elementary.ARCTAN2, "conj": conjugate, "hypot": elementary.HYPOT}
+table.methods |= {"arctan2": elementary.ARCTAN2, "conj": conjugate, "fmod": parts.FMOD, "hypot": elementary.HYPOT}

@@ -60,7 +60,8 @@ def at(x: Any) -> Updatable:
     Raises:
         IndexError: an index is out of range.
         DTypeMismatchError: the values cannot be cast to the dtype of x without loss of kind.
-        ConcreteValueError: a boolean mask, or the repetitions of an index array, must be known and are not.
+        ConcreteValueError: a boolean mask for more than a single value, or the repetitions of an index array, must be
+            known and are not.
 
     Example:
         >>> at(np.arange(4.0))[::2].add(10.0)
@@ -85,6 +86,8 @@ class Update:
 
     def set(self, values: Any) -> Array:
         """The array with the values in place of the entries."""
+        if self._is_selection(values):
+            return self._selected(values)
         if self.basic is not None:
             return SetSlice(self.basic)(self.array, self._fitted(values, sliced_shape(self._shape, self.basic)))
         places = self._places()
@@ -93,6 +96,8 @@ class Update:
 
     def add(self, values: Any) -> Array:
         """The array with the values added to the entries."""
+        if self._is_selection(values):
+            return self._selected(np.add(self.array, self._fitted(values, ())))
         if self.basic is not None:
             values = self._fitted(values, sliced_shape(self._shape, self.basic))
             return self.array + PutSlice(self.basic, self._shape)(values)
@@ -133,6 +138,17 @@ class Update:
     def _shape(self) -> Shape:
         return typeof(self.array).shape
 
+    def _is_selection(self, *values: Any) -> bool:
+        """Whether the index is a traced mask and each value a single one, which fits any number of entries."""
+        if not isinstance(self.key, Tracer) or self.key.dtype != bool:
+            return False
+        return self.key.shape == self._shape[: self.key.ndim] and not any(typeof(operand(x)).shape for x in values)
+
+    def _selected(self, values: Array) -> Array:
+        """The array with the values where the mask is True."""
+        mask = reshaped(self.key, self.key.shape + (1,) * (len(self._shape) - self.key.ndim))
+        return np.where(mask, self._fitted(values, self._shape), self.array)
+
     def _fitted(self, values: Any, shape: Shape) -> Array:
         """The values in the dtype of the array and the shape of the entries."""
         values = operand(values)
@@ -154,6 +170,8 @@ class Update:
 
     def _combined(self, operation: Operation, *values: Any) -> Array:
         """The operation of the entries and the values, one after the other where an index is repeated."""
+        if self._is_selection(*values):
+            return self._selected(operation(self.array, *values))
         if self.basic is not None:
             return self.set(operation(self.get(), *values))
         places = self._places()

@@ -135,24 +135,25 @@ class Power(Binary):
             if y in (0, 1):
                 return float(y)
             return QUIET_POWER(x, y - 1), y
-        return QUIET_POWER(x, SELECT(EQUAL(y, 0), 1, y - 1)), y
+        return y, QUIET_POWER(x, y - 1)  # in this order: where y is 0, an infinite power has no part in the product
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
         return out * QUIET_LOG(SELECT(EQUAL(x, 0), 1, x))
 
 
 def _power(x: Array, y: Array) -> Array:
-    if type(x) in (int, float) and type(y) in (int, float):
+    if type(x) in (int, float, complex) and type(y) in (int, float, complex):
         return _python_power(x, y)
     return x**y
 
 
-def _python_power(x: float, y: float) -> float:
+def _python_power(x: complex, y: complex) -> complex:
     try:
-        power = x**y
+        power: complex = x**y
     except (ZeroDivisionError, OverflowError):
-        return float(np.power(float(x), float(y)))
-    return float(np.power(x, y)) if isinstance(power, complex) else power
+        power = np.power(1.0 * x, 1.0 * y).item()
+    real = type(x) is not complex and type(y) is not complex
+    return float(np.power(x, y)) if real and type(power) is complex else power
 
 
 @final
@@ -214,7 +215,6 @@ class Reciprocal(Unary):
 ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER = Add(), Subtract(), Multiply(), Divide(), Power()
 NEGATIVE, POSITIVE, SQUARE, RECIPROCAL, REMAINDER = Negative(), Positive(), Square(), Reciprocal(), Remainder()
 LOG = Log()
-
 
 
 def power(x: Array, y: Array) -> Array:

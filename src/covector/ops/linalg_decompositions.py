@@ -86,11 +86,11 @@ class Cholesky(Decomposition):
             return factor, None
         solve = TriangularSolve(lower=True)
         both = solve(factor, adjoint(solve(factor, hermitian(da, lower=True))))
-        return factor, factor @ (both * _half(typeof(a).shape[-1], real_dtype(typeof(a).dtype)))
+        return factor, factor @ (both * halved_triangle(typeof(a).shape[-1], real_dtype(typeof(a).dtype)))
 
 
 @lru_cache(maxsize=16)
-def _half(n: int, dtype: np.dtype[Any]) -> Array:
+def halved_triangle(n: int, dtype: np.dtype[Any]) -> Array:
     """The matrix that, entry by entry, turns the sum of a lower triangle and its adjoint into the triangle."""
     weights = np.tri(n, dtype=dtype)
     weights[np.diag_indices(n)] = 0.5

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -32,6 +33,7 @@ from covector.ops.matrices import (
     UPPER,
     adjoint,
     aligned_stacks,
+    hermitian,
     matrices_type,
     optional_scipy,
     over_stack,
@@ -259,12 +261,95 @@ class PseudoInverse(Primitive):
         p = self(a)
         if da is None:
             return p, None
+        if self._cuts(typeof(a)):
+            return p, _cut_off(a, p, da)
         left, right = adjoint(p) @ p, p @ adjoint(p)
         right_term, left_term = right @ adjoint(da), adjoint(da) @ left
         return p, left_term - p @ (a @ left_term) + right_term - (right_term @ a) @ p - p @ da @ p
+
+    def _cuts(self, kind: ArrayType) -> bool:
+        """Whether it takes more for zeros than rounding leaves of zeros."""
+        return bool(self.rtol > 100 * max(kind.shape[-2:]) * np.finfo(kind.dtype).eps)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return self(*inputs)
 
 
-SOLVE, INVERSE = Solve(), Inverse()
+DOUBLINGS = 20
+"""Enough for a million terms of the series: singular values on both sides of the threshold, equal to five digits."""
+
+
+def _cut_off(a: Array, p: Array, da: Array) -> Array:
+    """The change of the pseudoinverse P of A where A - A P A, which is cut off, is not negligible."""
+    # With U and V the singular vectors, s_i kept and s_j cut off, and E = U^H dA V: P is V f(S) U^H with
+    # f(s_i) = 1 / s_i and f(s_j) = 0, and (V^H dP U)_ij = (conj(E_ji) + s_j / s_i E_ij) / (s_i^2 - s_j^2), which is a
+    # geometric series in s_j^2 / s_i^2 (V. Noferini, A formula for the Frechet derivative of a generalized matrix
+    # function, 2017).
+    rest, adjoint_da = a - a @ p @ a, adjoint(da)
+    left, right = adjoint(p) @ p, p @ adjoint(p)
+    across = right @ (adjoint_da + p @ da @ adjoint(rest))
+    down = (adjoint_da + adjoint(rest) @ da @ p) @ left
+    kept_rows = _series(across - across @ a @ p, right, rest @ adjoint(rest))
+    kept_columns = adjoint(_series(adjoint(down - p @ (a @ down)), left, adjoint(rest) @ rest))
+    return kept_rows + kept_columns - p @ da @ p
+
+
+def _series(first: Array, left: Array, right: Array) -> Array:
+    """The sum of left^k first right^k, twice as many terms in each turn; what is scaled on one side is on the other."""
+    for _ in range(DOUBLINGS):
+        size = np.sum(np.abs(left), axis=(-2, -1), keepdims=True)
+        scale = np.where(size > 0, size, 1.0).astype(typeof(left).dtype)
+        left, right = left / scale, right * scale
+        first = first + left @ first @ right
+        left, right = left @ left, right @ right
+    return first
+
+
+# --- inverses from factors ------------------------------------------------------------------------------
+
+
+@final
+class GramInverse(Primitive):
+    """The lower triangle of (L L^H)^-1 for a lower triangular L; the upper triangle of L is not read."""
+
+    __slots__ = ()
+
+    def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
+        """The inverse of L takes 1/3 n**3, the lower triangle of its product with itself as much."""
+        return of_matrices(inputs[0], cubed=2 / 3)
+
+    def evaluate(self, *inputs: Array) -> Array:
+        (factor,) = inputs
+        is_plain = factor.ndim == 2 and type(factor) is np.ndarray and factor.dtype.kind == "f" and factor.size
+        scipy = optional_scipy() if is_plain else None  # LAPACK's complex factors have real diagonals
+        if scipy is None:
+            inverse = np.linalg.inv(np.tril(factor))
+            return np.tril(np.conj(np.swapaxes(inverse, -1, -2)) @ inverse)
+        potri = scipy.get_lapack_funcs("potri", (factor,))
+        transposed_inverse, failure = potri(factor.T, lower=0)  # LAPACK's arrays are in column-major order
+        if failure:
+            raise np.linalg.LinAlgError("Singular matrix")
+        return np.multiply(transposed_inverse.T, _lower_mask(len(factor), factor.dtype), out=transposed_inverse.T)
+
+    def output_type(self, *inputs: ArrayType) -> ArrayType:
+        return inputs[0].strong()
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
+        # W = A^-1 for A = L L^H: dW = -W dA W, dA = L dL^H + its adjoint
+        (factor,), (change,) = primals, tangents
+        lower = self(factor)
+        if change is None:
+            return lower, None
+        inverse, half = hermitian(lower, lower=True), LOWER(factor) @ adjoint(LOWER(change))
+        return lower, LOWER(-(inverse @ (half + adjoint(half)) @ inverse))
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return self(*inputs)
+
+
+@lru_cache(maxsize=16)
+def _lower_mask(n: int, dtype: np.dtype[Any]) -> Array:
+    return np.tri(n, dtype=dtype)
+
+
+SOLVE, INVERSE, GRAM_INVERSE = Solve(), Inverse(), GramInverse()

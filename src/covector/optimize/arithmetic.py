@@ -52,6 +52,8 @@ def _writable(x: Any) -> bool:
 
 
 def _times(leaf: Array, factor: Any) -> Array:
+    if is_number(factor, 1.0):
+        return leaf
     return leaf * factor if isinstance(factor, Tracer) else np.multiply(leaf, float(factor), out=leaf)
 
 

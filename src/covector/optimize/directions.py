@@ -43,10 +43,10 @@ Search = Any
 class Found:
     """A direction of norm 1, a bound of the dual norm from above if that is not <g, direction>, and what to begin with.
 
-    The direction is factor * vector; `fresh` tells whether nobody else has the arrays of the vector.
+    The direction is vector / multiple; `fresh` tells whether nobody else has the arrays of the vector.
     """
 
-    factor: Array
+    multiple: Array
     vector: Tree
     upper: Array | None
     search: Search
@@ -64,11 +64,11 @@ class Directions:
         """What the first search begins with; None if directions are not searched for, or as well as can be."""
         return _start(norm, zeros_of(params)) if self.gap else None
 
-    def find(self, norm: Norm, covector: Tree, search: Search) -> Found:
-        """The maximizer of a covector, or one that is nearly one."""
+    def find(self, norm: Norm, covector: Tree, search: Search, wanted: float = 1.0) -> Found:
+        """The maximizer of a covector, or one that is nearly one; a multiple that is wanted if it costs nothing."""
         if search is None:
-            factor, vector = norm.as_multiple(covector)
-            return Found(factor, vector, None, None, norm.fresh and vector is not covector)
+            multiple, vector = norm.as_multiple(covector, wanted)
+            return Found(multiple, vector, None, None, norm.fresh and vector is not covector)
         (vector, _, upper), after = _nearly(norm, covector, search, self.gap)
         return Found(1.0, vector, upper, after, True)
 

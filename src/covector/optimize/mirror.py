@@ -50,7 +50,12 @@ class MirrorDescent(Optimizer):
         return same(before.memory, after.memory) and not isinstance(self.step, Schedule)
 
     def aim(
-        self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
+        self,
+        gradient: Tree,
+        state: DescentState,
+        params: Tree,
+        product: Callable[[Tree], Tree] | None = None,
+        spent: bool = False,
     ) -> Aim:
         after = state._replace(count=state.count + 1)
         return Aim(params, gradient, self.norm, 1.0, gradient, None, None, after)

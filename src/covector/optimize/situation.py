@@ -27,7 +27,7 @@ from covector.trees import Tree
 class Situation:
     """What a step rule may look at.
 
-    The direction is the sum of factor * tree over `terms`, and is made only if a rule asks for it; `norm` measures it,
+    The direction is the sum of tree / divisor over `terms`, and is made only if a rule asks for it; `norm` measures it,
     and its length is 1 unless `measured`. `unit` is the dual norm of the covector descended along in mode "dual" and 1
     otherwise, `limit` the largest step allowed. `value`, `function` and `product` (v -> H v) are None where the caller
     has not got them. `rule` is the name of the rule, for messages.
@@ -49,16 +49,16 @@ class Situation:
     @property
     def direction(self) -> Tree:
         """The direction to move in."""
-        return mixture(*self.terms)
+        return mixture(*self.along(1.0))
 
     def along(self, step: Array) -> tuple[tuple[Array, Tree], ...]:
         """The terms of a step along the direction."""
-        return tuple((step * factor, tree) for factor, tree in self.terms)
+        return tuple((step / divisor, tree) for divisor, tree in self.terms)
 
     @property
     def slope(self) -> Array:
         """By how much the function falls per unit of step, to first order."""
-        return sum((-factor * pairing(self.gradient, tree) for factor, tree in self.terms), np.float64(0.0))
+        return sum((pairing(self.gradient, tree) / -divisor for divisor, tree in self.terms), np.float64(0.0))
 
     @property
     def size(self) -> Array:

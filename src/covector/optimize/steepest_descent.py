@@ -28,7 +28,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
 from covector.core.types import Array
 from covector.errors import ArgumentError
@@ -66,7 +66,7 @@ POLICIES = ("raise", "skip", "report")
 @final
 @frozen(eq=False)
 class Aim:
-    """A gradient taken in: the norm, the direction factor * vector of norm 1 along which the function rises most.
+    """A gradient taken in: the norm, the direction vector / multiple of norm 1 along which the function rises most.
 
     `steepness` is <u, direction> for the covector u descended along, None unless the mode is "dual"; `upper` a bound of
     the dual norm of the gradient, None if that is <gradient, direction>. The state has the gradient taken in. `fresh`
@@ -76,7 +76,7 @@ class Aim:
     params: Tree
     gradient: Tree
     norm: Norm
-    factor: Array
+    multiple: Array
     vector: Tree
     steepness: Array | None
     upper: Array | None
@@ -94,9 +94,14 @@ class Optimizer(ABC):
 
     @abstractmethod
     def aim(
-        self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
+        self,
+        gradient: Tree,
+        state: DescentState,
+        params: Tree,
+        product: Callable[[Tree], Tree] | None = None,
+        spent: bool = False,
     ) -> Aim:
-        """Takes in a finite gradient: the first part of `update`."""
+        """Takes in a finite gradient: the first part of `update`. If it is `spent`, only `move` will look at it."""
 
     @abstractmethod
     def measure(self, aim: Aim) -> Array:
@@ -155,7 +160,7 @@ class Optimizer(ABC):
         if problem is not None:
             return _skipped(self.policy(), problem, state, params)
         if known(gradient) or self.policy() == "raise":
-            return self.move(evolve(self.aim(gradient, state, params, product), spent=True), value, function, product)
+            return self.move(self.aim(gradient, state, params, product, spent=True), value, function, product)
         good, rest = all_finite(gradient), zeros_of(params)
         aim = self.aim(selected(good, gradient, rest), state, params, product)
         skipped = rest, state._replace(skipped=state.skipped + 1)
@@ -229,7 +234,12 @@ class SteepestDescent(Optimizer):
             )
 
     def aim(
-        self, gradient: Tree, state: DescentState, params: Tree, product: Callable[[Tree], Tree] | None = None
+        self,
+        gradient: Tree,
+        state: DescentState,
+        params: Tree,
+        product: Callable[[Tree], Tree] | None = None,
+        spent: bool = False,
     ) -> Aim:
         """Takes in a finite gradient: the first part of `update`."""
         used, statistics = gradient, self.norm.statistics().after(gradient, state.statistics)
@@ -240,10 +250,13 @@ class SteepestDescent(Optimizer):
             used, memory = self.momentum.apply(gradient, seen, params)
             seen = seen._replace(memory=memory)
         norm = self.norm.choose(gradient, params, seen, product)
-        found = self.directions.find(norm, used, state.search)
-        steepness = found.factor * pairing(used, found.vector) if self.mode == "dual" else None
+        wanted = -self._planned(state.count) if spent else 1.0
+        found = self.directions.find(norm, used, state.search, wanted)
+        steepness = pairing(used, found.vector) / found.multiple if self.mode == "dual" else None
         after = seen._replace(search=found.search)
-        return Aim(params, gradient, norm, found.factor, found.vector, steepness, found.upper, after, found.fresh)
+        return Aim(
+            params, gradient, norm, found.multiple, found.vector, steepness, found.upper, after, found.fresh, spent
+        )  # fmt: skip
 
     def move(
         self,
@@ -253,9 +266,9 @@ class SteepestDescent(Optimizer):
         product: Callable[[Tree], Tree] | None = None,
     ) -> tuple[Tree, DescentState]:
         """What to add to the parameters, and the next state: the second part of `update`."""
-        terms: tuple[tuple[Array, Tree], ...] = ((-aim.factor, aim.vector),)
+        terms: tuple[tuple[Array, Tree], ...] = ((-aim.multiple, aim.vector),)
         if self.radius is not None:
-            terms = ((-self.radius * aim.factor, aim.vector), (-1.0, aim.params))
+            terms = ((-aim.multiple / self.radius, aim.vector), (-1.0, aim.params))
         situation = Situation(
             count=aim.state.count - 1, params=aim.params, gradient=aim.gradient, terms=terms, norm=aim.norm,
             measured=self.radius is not None, rule=type(self.step).__name__, limit=self._limit(),
@@ -271,12 +284,17 @@ class SteepestDescent(Optimizer):
 
         Law: with a radius, a convex f is at most the gap <g, x> + radius * dual_norm(g) above its minimum in the ball.
         """
-        factor, vector, upper = aim.factor, aim.vector, aim.upper
+        multiple, vector, upper = aim.multiple, aim.vector, aim.upper
         if self.momentum is not None:  # the direction is that of another covector
             found = self.directions.find(aim.norm, aim.gradient, aim.state.search)
-            factor, vector, upper = found.factor, found.vector, found.upper
-        steepness = factor * pairing(aim.gradient, vector) if upper is None else upper
+            multiple, vector, upper = found.multiple, found.vector, found.upper
+        steepness = pairing(aim.gradient, vector) / multiple if upper is None else upper
         return steepness if self.radius is None else pairing(aim.gradient, aim.params) + self.radius * steepness
+
+    def _planned(self, count: Array) -> float:
+        """The length of the next step if it is known before the direction, else 1."""
+        size = self.step.at(count) if self.mode == "unit" and isinstance(self.step, Planned) else 1.0
+        return float(size) if known(size) and 0 < size < np.inf else 1.0
 
     def _limit(self) -> float:
         if self.radius is not None:

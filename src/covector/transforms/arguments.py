@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Number
 from typing import Any, final
 
 import numpy as np
@@ -24,6 +25,7 @@ from covector.errors import (
     ShapeMismatchError,
     TreeMismatchError,
 )
+from covector.transforms.explanations import explain
 from covector.trees import Tree, TreeDefinition, flatten, flatten_like, leaf_path, leaf_paths, unflatten
 
 
@@ -49,7 +51,11 @@ class FlatFunction:
 
     def __call__(self, *leaves: Array) -> list[Array]:
         args, kwargs = self.build(leaves)
-        out = self.function(*args, **kwargs)
+        try:
+            out = self.function(*args, **kwargs)
+        except (IndexError, RuntimeError, TypeError, ValueError) as error:
+            explain(error)
+            raise
         if self.has_aux:
             if not isinstance(out, tuple) or len(out) != 2:
                 raise TreeMismatchError(f"with has_aux=True the function must return (output, aux); found {out!r}")
@@ -91,7 +97,7 @@ def as_leaf(x: Any, path: Callable[[], str]) -> Array:
     if is_refused(x):
         raise DTypeMismatchError(f"{path()} is a {type(x).__name__}; pass a plain array, np.asarray({path()})")
     if isinstance(x, np.ndarray):
-        if x.dtype.hasobject and not any(isinstance(entry, Tracer) for entry in x.flat):
+        if x.dtype.hasobject and not all(isinstance(entry, (Tracer, Number)) for entry in x.flat):
             raise DTypeMismatchError(f"{path()} is an array of objects; expected a number or an array of numbers")
         x = table.operand(x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("=")))
         return x if type(x) is np.ndarray or isinstance(x, Tracer) else np.asarray(x)

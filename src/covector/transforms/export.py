@@ -12,7 +12,6 @@ function closed over, and one public function, which checks the types of its arg
 from __future__ import annotations
 
 import inspect
-import keyword
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
@@ -31,7 +30,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import CovectorError, UnsupportedFunctionError
 from covector.graph.graph import Atom, Equation, Graph
 from covector.interpreters.staging import record_flat
-from covector.transforms.jit import JittedFunction, jit
+from covector.transforms.jit import JittedFunction, jit, usable_name
 from covector.trees import Tree, flatten, leaf_paths, unflatten
 
 
@@ -67,7 +66,7 @@ def export(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     lowered = jitted.lower(*args, **kwargs)
     parameters = _parameters(jitted, args, kwargs)
     leaves = [leaf for parameter in parameters for leaf in parameter.leaves()]
-    name = _public_name(jitted.function)
+    name = usable_name(jitted.function, CALLED)
     program = emitted(_written_out(lowered.simplified), f"_{name}", _program_arguments(leaves))
     outputs = [_Output(i) for i in range(len(lowered.graph.outputs))]
     public = _public_function(name, parameters, leaves, unflatten(lowered.structure, outputs))
@@ -201,11 +200,6 @@ def _program_arguments(leaves: Sequence[_Leaf]) -> list[str]:
     names = [leaf.expression for leaf in leaves]
     usable = all(map(str.isidentifier, names)) and RESERVED.isdisjoint(names)
     return names if usable else [f"x{i + 1}" for i in range(len(names))]
-
-
-def _public_name(function: Callable[..., Any]) -> str:
-    name: str = getattr(function, "__name__", "function")
-    return name if name.isidentifier() and not keyword.iskeyword(name) else "function"
 
 
 def _public_function(name: str, parameters: Sequence[_Parameter], leaves: Sequence[_Leaf], output: Tree) -> str:

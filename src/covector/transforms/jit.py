@@ -12,22 +12,17 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial, update_wrapper
-from html import escape
+from functools import partial, update_wrapper
+from keyword import iskeyword
 from operator import itemgetter
 from types import MethodType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar, cast, final, overload
 
 import numpy as np
-from attrs import field, frozen
 
-from covector.compile.closures import Watched, unchanged, watched
-from covector.compile.compiled import CompiledCall, CompiledGraph
+from covector.compile.closures import unchanged, watched
 from covector.compile.emit import RESERVED
-from covector.compile.guards import Guard, GuardFailedError, guarding
-from covector.compile.prints import has_prints
-from covector.compile.programs import Program
-from covector.compile.simplify import simplified
+from covector.compile.guards import GuardFailedError, guarding
 from covector.compile.storage import Storage
 from covector.core.families import SCALARS
 from covector.core.interpreter import Tracer, origin_of
@@ -36,10 +31,10 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError, DTypeMismatchError
 from covector.graph.graph import Graph, run
 from covector.interpreters.staging import record_flat, run_flat
-from covector.ops.debugging import held_back, printed_unless
+from covector.ops.debugging import held_back
 from covector.transforms.arguments import LEAF, FlatFunction, as_leaf
-from covector.transforms.control.rolling import rolled
 from covector.transforms.log import logger
+from covector.transforms.specialization import Lowered, Specialization
 from covector.transforms.static_arguments import StaticArguments
 from covector.trees import TreeDefinition, flatten, leaf_paths, unflatten
 
@@ -59,95 +54,6 @@ class CacheInfo(NamedTuple):
 
 
 @final
-@frozen
-class Lowered:
-    """What jit made of a function for arguments of given types.
-
-    `graph` is what was recorded, `simplified` what became of it, and `source` the program that runs; `structure` is
-    the tree of the outputs. The seconds are those that recording took, and simplification with emission.
-    """
-
-    graph: Graph
-    simplified: Graph
-    program: Program = field(repr=False)
-    structure: TreeDefinition
-    recording_seconds: float
-    emission_seconds: float
-
-    @property
-    def source(self) -> str:
-        """The text of the program, with that of the alternative to it, which is written when it is first needed."""
-        return self.program.source
-
-    @property
-    def summary(self) -> str:
-        """How many operations were recorded and kept, and how long that took."""
-        counts = len(self.graph.equations), len(self.simplified.equations)
-        times = 1e3 * self.recording_seconds, 1e3 * self.emission_seconds
-        return f"{counts[0]} operations recorded in {times[0]:.1f} ms, {counts[1]} kept, compiled in {times[1]:.1f} ms"
-
-    def __str__(self) -> str:
-        return f"{self.summary}\n\n{self.source}"
-
-    def _repr_html_(self) -> str:
-        parts = {"recorded": str(self.graph), "simplified": str(self.simplified), "source": self.source}
-        folded = [f"<details><summary>{k}</summary><pre>{escape(text)}</pre></details>" for k, text in parts.items()]
-        return f"<p>{self.summary}</p>\n" + "\n".join(folded)
-
-
-@final
-class _Specialization:
-    """One recording, which is compiled when it is first run again."""
-
-    def __init__(
-        self, origin: str, graph: Graph, structure: TreeDefinition, called: tuple[str, list[str]], seconds: float
-    ) -> None:
-        self.origin, self.graph, self.structure, self.called, self.seconds = origin, graph, structure, called, seconds
-        self.watched: Watched = ()
-        self.guarded = any(isinstance(e.primitive, Guard) for e in graph.equations)
-        self.halting = self.guarded and has_prints(graph)
-        """Whether it may print and then find that it is not the one."""
-
-    @cached_property
-    def compiled(self) -> CompiledGraph:
-        """The simplified graph, to be compiled or differentiated."""
-        start = time.perf_counter()
-        name, arguments = self.called
-        compiled = CompiledGraph(simplified(rolled(self.graph)), name, arguments)
-        self.emission_seconds = time.perf_counter() - start
-        return compiled
-
-    @cached_property
-    def function(self) -> Callable[..., list[Any]]:
-        """The compiled program."""
-        graph, start = self.compiled.graph, time.perf_counter()
-        function = self.compiled.program.function
-        self.emission_seconds += time.perf_counter() - start
-        numbers = len(self.graph.equations), len(graph.equations), 1e3 * self.emission_seconds
-        logger.info("%s: compiled, %d recorded operations became %d, %.1f ms", self.origin, *numbers)
-        return function
-
-    @property
-    def lowered(self) -> Lowered:
-        """The recording with all that was made of it."""
-        _ = self.function  # makes it, and takes the time
-        stages = self.graph, self.compiled.graph, self.compiled.program
-        return Lowered(*stages, self.structure, self.seconds, self.emission_seconds)
-
-    def run(self, leaves: Sequence[Array], traced: bool) -> Sequence[Array]:
-        """The outputs; raises GuardFailedError if another specialization is needed."""
-        function = CompiledCall(self.compiled) if traced else self.function
-        if not self.halting:
-            return function(*leaves)
-        with printed_unless(GuardFailedError):
-            return function(*leaves)
-
-    def pack(self, outputs: Sequence[Array]) -> Any:
-        """The output tree."""
-        return outputs[0] if self.structure is LEAF else unflatten(self.structure, outputs)
-
-
-@final
 class JittedFunction(Generic[P, R]):
     """A function that runs as compiled NumPy; made by `jit`."""
 
@@ -161,7 +67,7 @@ class JittedFunction(Generic[P, R]):
     ) -> None:
         self.function, self._origin = function, origin_of("jit", function)
         self._static = StaticArguments(function, static_argnums, static_argnames)
-        self._cache: dict[Any, list[_Specialization]] = {}
+        self._cache: dict[Any, list[Specialization]] = {}
         self._ready: dict[Any, tuple[Callable[..., list[Any]], Callable[[list[Any]], Any]]] = {}
         self._hits = self._misses = 0
         update_wrapper(self, function, updated=())  # the function may carry attributes with the names of ours
@@ -215,12 +121,12 @@ class JittedFunction(Generic[P, R]):
         self._keep(specialization, known)
         return specialization.pack(outputs)
 
-    def _keep(self, specialization: _Specialization, known: list[_Specialization]) -> None:
+    def _keep(self, specialization: Specialization, known: list[Specialization]) -> None:
         """Keeps a recording for later calls, unless it refers to values that are traced in this call only."""
         if not any(isinstance(value, Tracer) for _, value in specialization.graph.constants):
             known.insert(0, specialization)
 
-    def _make_ready(self, key: tuple[Any, ...], specialization: _Specialization) -> None:
+    def _make_ready(self, key: tuple[Any, ...], specialization: Specialization) -> None:
         """Puts a specialization on the short path, if calls like this one can take it."""
         plain = key[-1] == len(key) - 1  # nothing but one leaf per positional argument
         if plain and not specialization.watched and not specialization.halting and not self._static.numbers:
@@ -284,7 +190,7 @@ class JittedFunction(Generic[P, R]):
 
     def _first(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any], traced: bool
-    ) -> tuple[_Specialization, Sequence[Array]]:
+    ) -> tuple[Specialization, Sequence[Array]]:
         """A recording, and the outputs of the call that it was made for, without compiling anything."""
         if traced:
             specialization = self._recorded(args, kwargs, leaves)
@@ -300,7 +206,7 @@ class JittedFunction(Generic[P, R]):
             outputs = [np.array(x) if copy else x for x, copy in zip(outputs, shared, strict=True)]
         return specialization, outputs
 
-    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> _Specialization:
+    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Any]) -> Specialization:
         """A recording for arguments like these, which computes values only where Python asks for them."""
         start = time.perf_counter()
         flat = FlatFunction(self.function, self._rebuild(args, kwargs))
@@ -311,9 +217,9 @@ class JittedFunction(Generic[P, R]):
             graph = record_flat(flat, [typeof(x) for x in values], self._origin, known, guarding)
         return self._specialization(graph, flat.structure, time.perf_counter() - start)
 
-    def _specialization(self, graph: Graph, structure: TreeDefinition, seconds: float) -> _Specialization:
-        called = _identifier(self.function), _program_arguments(self._static, len(graph.inputs))
-        specialization = _Specialization(self._origin, graph, structure, called, seconds)
+    def _specialization(self, graph: Graph, structure: TreeDefinition, seconds: float) -> Specialization:
+        called = usable_name(self.function, RESERVED), _program_arguments(self._static, len(graph.inputs))
+        specialization = Specialization(self._origin, graph, structure, called, seconds)
         specialization.watched = watched(self.function)
         return specialization
 
@@ -404,9 +310,10 @@ def _program_arguments(static: StaticArguments, count: int) -> list[str]:
     return names if usable else [f"x{i + 1}" for i in range(count)]
 
 
-def _identifier(function: Callable[..., Any]) -> str:
-    name = getattr(function, "__name__", "function")
-    return name if name.isidentifier() and name not in RESERVED else "function"
+def usable_name(function: Callable[..., Any], reserved: frozenset[str]) -> str:
+    """The name of a function, if emitted code can have it."""
+    name: str = getattr(function, "__name__", "function")
+    return name if name.isidentifier() and not iskeyword(name) and name not in reserved else "function"
 
 
 @overload

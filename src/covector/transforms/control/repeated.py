@@ -21,9 +21,9 @@ import numpy as np
 from attrs import frozen
 
 from covector.core.primitive import as_tuple
-from covector.core.types import Array, ArrayType
+from covector.core.types import Array, ArrayType, typeof
 from covector.errors import CovectorError
-from covector.graph.graph import Graph, Literal
+from covector.graph.graph import Graph, Literal, Variable
 from covector.interpreters.staging import record_flat
 from covector.ops.arithmetic import Add
 from covector.ops.indexing import PutSlice
@@ -123,7 +123,7 @@ class Loop:
         taken = [[next(columns) for _ in equation.inputs] for equation in self.equations]
         self.elements = {i: self._element(i, x, taken[i][0]) for i, x in indices.items() if not self._puts(i)}
         self.operands = [
-            [] if i in self.elements else [self._operand(codes, loops) for codes in row] for i, row in enumerate(taken)
+            [] if i in self.elements else [self._operand(codes, values, loops) for codes in row] for i, row in enumerate(taken)
         ]
         self.placed = [self._placed(i, x) for i, x in indices.items() if self._puts(i)]
         self.inputs = list(dict.fromkeys(self._entering(values)))
@@ -217,7 +217,7 @@ class Loop:
 
     # --- operands ---------------------------------------------------------------------------------------
 
-    def _operand(self, codes: Integers, loops: Sequence[Loop]) -> Operand:
+    def _operand(self, codes: Integers, values: Values, loops: Sequence[Loop]) -> Operand:
         first = int(codes[0])
         if (codes == first).all():
             if first >= self.first:
@@ -225,7 +225,7 @@ class Loop:
             return Same(first)
         if codes[-1] >= self.first:
             return self._carried(codes)
-        if (codes >= self.first).any():
+        if (codes >= self.first).any() or not values.are_bounded(codes):
             raise Unfit
         return Column(tuple(self._stackable(codes, loops).tolist()))
 
@@ -303,7 +303,7 @@ class Loop:
             raise Unfit from None
         put = {x.value for x in self.placed}
         for place, atom in enumerate(graph.outputs):
-            if place not in put and atom.type.strong() != values.variables[self.first + place].type.strong():
+            if place not in put and not _stands_for(atom.type, values.variables[self.first + place].type):
                 raise Unfit
         return graph
 
@@ -317,6 +317,8 @@ class Loop:
                 found.append(given[self.elements[i]])
             elif self.places[i] in put or len(inputs) < len(equation.inputs):
                 found += inputs
+            elif _precision(inputs) != _precision(equation.inputs):
+                raise Unfit
             else:
                 found += as_tuple(equation.primitive(*inputs))
         return found
@@ -328,3 +330,14 @@ class Loop:
             atom = values.atom(operand.code)
             return atom.value if isinstance(atom, Literal) else given[operand]
         return given[operand]
+
+
+def _stands_for(kind: ArrayType, wanted: ArrayType) -> bool:
+    """Whether a value of a type may be one of another that adapts; integers of Python's have no bounds."""
+    return kind == wanted or (kind.strong() == wanted.strong() and not (wanted.weak and wanted.dtype.kind == "i"))
+
+
+def _precision(values: Sequence[Any]) -> np.dtype[Any]:
+    """The dtype in which an operation compares or computes, which a number of Python's has no part in."""
+    kinds = [value.type if isinstance(value, (Literal, Variable)) else typeof(value) for value in values]
+    return np.result_type(*(kind.dtype.type(0).item() if kind.weak else kind.dtype for kind in kinds))

@@ -11,7 +11,7 @@ Equal tokens mean equal operations on inputs of equal types. What the operations
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
@@ -219,6 +219,14 @@ class Values:
         """Whether it is the code of a number."""
         return code < 0 and isinstance(self.others[-1 - code], Literal)
 
+    def are_bounded(self, codes: Integers) -> bool:
+        """Whether values of one type fit into arrays; integers of Python's may not."""
+        kind = self.atom(int(codes[0])).type
+        if not kind.weak or kind.dtype.kind != "i":
+            return True
+        atoms = [self.atom(code) for code in codes.tolist()]
+        return all(isinstance(atom, Literal) and -(2**63) <= atom.value < 2**63 for atom in atoms)
+
     def columns(self, stretch: Stretch) -> Integers:
         """What the steps take: a row of codes for each step."""
         first, last = self.slots[stretch.start], self.slots[stretch.stop]
@@ -254,9 +262,3 @@ class Values:
         if not places.size:
             return producer
         return int(np.searchsorted(self._slots, begin + places[-1], side="right")) - 1
-
-
-def is_regular(numbers: Sequence[int]) -> bool:
-    """Whether numbers are equally far apart, but not equal."""
-    steps = np.diff(numbers)
-    return bool((steps == steps[0]).all()) and steps[0] != 0

@@ -41,7 +41,9 @@ def rolled(graph: Graph) -> Graph:
     bodies: dict[Any, Graph] = {}
     for strict in (True, False):
         for _ in range(DEEPEST):
-            graph = _rolled(graph, strict, bodies)
+            given, graph = graph, _rolled(graph, strict, bodies)
+            if graph is given:
+                break
     return graph
 
 
@@ -109,19 +111,7 @@ class _Roller:
         self.makers: dict[Atom, Equation] = {v: e for e in unstacking for v in e.outputs}
         self.needs = [_Needs() for _ in loops]
         self.stacked = {e: found for e in self._outside() if (found := self._stacked(e))}
-        for equation in self._outside():
-            for atom in equation.inputs:
-                if equation not in self.stacked:
-                    self._need(self.values.numbers.get(atom, -1))
-        for atom in graph.outputs:
-            self._need(self.values.code(atom))
-        for equation, (first, last) in self.stacked.items():
-            codes = [self.values.code(atom) for atom in equation.inputs]
-            self._need_steps(codes[first])
-            for code in (*codes[:first], *codes[last:]):
-                self._need(code)
-        for loop in loops:
-            self._need_inputs(loop)
+        self._find_needs()
 
     def unfit(self) -> list[Loop]:
         """The loops that put sums together of which more is needed than the last."""
@@ -166,6 +156,21 @@ class _Roller:
             return None
         count = self.loops[owners.max()].count
         return (first, last) if set(np.diff(codes[first:last]).tolist()) in ({count}, {-count}) else None
+
+    def _find_needs(self) -> None:
+        """Notes what is needed by the equations that are not in loops, by the outputs, and by the loops."""
+        for equation in self._outside():
+            codes = [self.values.numbers.get(atom, -1) for atom in equation.inputs]
+            if equation in self.stacked:
+                first, last = self.stacked[equation]
+                self._need_steps(codes[first])
+                codes = [*codes[:first], *codes[last:]]
+            for code in codes:
+                self._need(code)
+        for atom in self.graph.outputs:
+            self._need(self.values.code(atom))
+        for loop in self.loops:
+            self._need_inputs(loop)
 
     def _need_steps(self, code: int) -> None:
         """That the values at the place of this one are needed, of all steps."""

@@ -12,13 +12,13 @@ What is kept for that can be less: see `revolving` for binomial checkpointing; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
 from attrs import astuple, evolve, frozen
 
-from covector.compile.structured import Lines, Scope, Structured
+from covector.compile.structured import Lines, Scope, Stepped, Structured
 from covector.core.primitive import moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.graph.effects import has_effects
@@ -54,7 +54,7 @@ from covector.transforms.control.written_backward import written_revolving_pullb
 
 @final
 @frozen
-class Scan(Structured):
+class Scan(Stepped):
     """carry, y[i] = body(*constants, *carry, *x[i]); inputs: constants, first carry, xs; outputs: last carry, ys.
 
     `carries` and `scanned` count the inputs of the body that are carried and scanned over. With `slots`, reverse
@@ -99,6 +99,13 @@ class Scan(Structured):
     @property
     def graphs(self) -> Sequence[Graph]:
         return (simpler(self.body),)
+
+    @property
+    def fed_back(self) -> Mapping[int, int]:
+        return {i: self.constants + i for i in range(self.carries)}
+
+    def with_graph(self, graph: Graph) -> Scan:
+        return evolve(self, body=graph)
 
     def expansion(self, *inputs: ArrayType) -> Graph | None:
         """In three stages, if it is worth it and takes no more memory than a block may."""
