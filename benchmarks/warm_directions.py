@@ -73,8 +73,8 @@ BOXES: dict[str, tuple[Callable[[Any], Any], Norm, tuple[int, ...]]] = {
 """Norms as functions, as they are known in closed form, and the shapes of what they measure."""
 
 
-def logistic_regression(seed: int, shape: tuple[int, ...]) -> tuple[Loss, Loss, float]:
-    """Return a loss with five large features, its gradient, and its least value plus a hundredth of the first gap."""
+def logistic_regression(seed: int, shape: tuple[int, ...], rest: float = 0.01) -> tuple[Loss, Loss, float]:
+    """Return a loss with five large features, its gradient, and its least value plus that part of the first gap."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(SAMPLES, FEATURES))
     labels = np.sign(features @ rng.normal(size=FEATURES) + 0.1 * rng.normal(size=SAMPLES))
@@ -89,7 +89,7 @@ def logistic_regression(seed: int, shape: tuple[int, ...]) -> tuple[Loss, Loss, 
 
     start = np.zeros(FEATURES)
     least = float(minimize(loss, start, jac=gradient, method="BFGS", options={"gtol": 1e-8}).fun)
-    return loss, gradient, least + 0.01 * (float(loss(np.zeros(shape))) - least)
+    return loss, gradient, least + rest * (float(loss(np.zeros(shape))) - least)
 
 
 def steps_of_descent(loss: Loss, gradient: Loss, goal: float, shape: tuple[int, ...], direction: Direction) -> int:

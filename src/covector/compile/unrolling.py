@@ -113,8 +113,11 @@ def _cost_by_entries(graph: Graph, given: Sequence[ArrayType]) -> int:
 
 def _operations(equation: Equation) -> int:
     """How many operations on numbers it is, at least one for each entry."""
+    entries = sum([variable.type.size for variable in equation.outputs])
+    if type(equation.primitive) not in SUMMING:
+        return entries
     inputs, outputs = ([atom.type for atom in atoms] for atoms in (equation.inputs, equation.outputs))
-    return max(equation.primitive.operations(inputs, outputs), sum([kind.size for kind in outputs]))
+    return max(equation.primitive.operations(inputs, outputs), entries)
 
 
 def _cost_by_arrays(graph: Graph) -> int:
@@ -330,6 +333,9 @@ MOVES = frozenset({
     axes.Triangle, axes.Diagonal, axes.FromDiagonal, Slice, PutSlice, SetSlice,
 })  # fmt: skip
 """Operations that move entries, whatever they are, and fill in zeros."""
+
+SUMMING = frozenset({axes.Sum, SumTo, Contract})
+"""Operations that take more than one operation for an entry."""
 
 RULES: dict[type, Callable[[_Unroller, Equation], Found]] = {
     **dict.fromkeys(MOVES, _moved), OneLike: _ones, Guard: _guard, Cast: _cast, axes.Sum: _sum, SumTo: _sum_to,

@@ -123,7 +123,8 @@ class Loop:
         taken = [[next(columns) for _ in equation.inputs] for equation in self.equations]
         self.elements = {i: self._element(i, x, taken[i][0]) for i, x in indices.items() if not self._puts(i)}
         self.operands = [
-            [] if i in self.elements else [self._operand(codes, values, loops) for codes in row] for i, row in enumerate(taken)
+            [] if i in self.elements else [self._operand(codes, values, loops) for codes in row]
+            for i, row in enumerate(taken)
         ]
         self.placed = [self._placed(i, x) for i, x in indices.items() if self._puts(i)]
         self.inputs = list(dict.fromkeys(self._entering(values)))
