@@ -360,3 +360,23 @@ def test_shares_where_there_is_no_number() -> None:
     fast = cv.jit(gradient)
     np.testing.assert_allclose(fast(x), gradient(x))
     np.testing.assert_allclose(fast(x), gradient(x))
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin"])
+@pytest.mark.parametrize("bound", [0, 0.0, 1, -0.5, np.float32(0.5), np.inf, np.nan])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_share_of_a_bounded_array_is_that_of_the_careful_program(name: str, bound: Any, dtype: Any) -> None:
+    """Also where the bound is an integer, and at ties, infinity and NaN."""
+    x = np.array([[0.0, 1.0, -0.5, 0.5], [-2.0, 3.0, -0.0, 0.25]], dtype)
+    special = np.array([[np.nan, np.inf], [-np.inf, 0.0]], dtype)
+
+    def function(x: Any, scale: Any) -> Any:
+        return np.sum(getattr(np, name)(x, bound) * scale)
+
+    gradient = cv.grad(function)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for array in (x, special, np.asfortranarray(x), x[:, ::2], x[:0]):
+            expected, found = gradient(array, dtype(2)), cv.jit(gradient)(array, dtype(2))
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)

@@ -83,14 +83,14 @@ class _Normalizer:
             return _Quotient(float(atom.value)) if atom.type.dtype.kind == "f" else _Quotient(1.0, atom)
         return self.quotients.get(atom) or _Quotient(1.0, atom)
 
-    def is_equal(self, x: Atom, y: Atom) -> bool:
-        """Whether two arrays are known to be equal to rounding."""
+    def cancels(self, x: Atom, y: Atom, sign: int) -> bool:
+        """Whether x is known to be minus `sign` times y, to rounding."""
         one, other = self.quotient(x), self.quotient(y)
         if (one.over, one.under) != (other.over, other.under):
             return False
         if one.over is not None and x.type.shape != y.type.shape:
             return False
-        return abs(one.factor - other.factor) <= 1e-15 * abs(one.factor)
+        return abs(one.factor + sign * other.factor) <= 1e-15 * abs(one.factor)
 
 
 def _sum(known: _Normalizer, equation: Equation) -> None:
@@ -125,8 +125,7 @@ def _divide(known: _Normalizer, equation: Equation) -> None:
 
 def _multiply(known: _Normalizer, equation: Equation) -> None:
     (x, y), (out,) = equation.inputs, equation.outputs
-    if x in known.zeros and y in known.shares or y in known.zeros and x in known.shares:
-        known.zeros.add(out)
+    _share(known, equation)
     for array, factor in ((x, y), (y, x)):
         quotient = known.quotient(known.repeated.get(factor, factor))
         if isinstance(array, Literal) and array.type.dtype.kind == "f":
@@ -134,6 +133,10 @@ def _multiply(known: _Normalizer, equation: Equation) -> None:
                 known.quotients[out] = evolve(quotient, factor=quotient.factor * float(array.value))
         elif quotient.under is not None and known.sums[quotient.under][0] is array:
             _weigh(known, equation, array, factor, quotient)
+        elif quotient.under is not None and quotient.over is None and out.type.size == x.type.size == y.type.size:
+            other = known.quotient(array)
+            if other.under is None and array not in known.repeated:
+                known.quotients[out] = _Quotient(quotient.factor * other.factor, other.over, quotient.under)
 
 
 def _weigh(known: _Normalizer, equation: Equation, array: Atom, factor: Atom, quotient: _Quotient) -> None:
@@ -152,6 +155,9 @@ def _negative(known: _Normalizer, equation: Equation) -> None:
     (x,), (out,) = equation.inputs, equation.outputs
     quotient = known.quotient(x)
     known.quotients[out] = evolve(quotient, factor=-quotient.factor)
+    if x in known.weights:
+        quotient, kept = known.weights[x]
+        known.weights[out] = evolve(quotient, factor=-quotient.factor), kept
     if x in known.zeros:
         known.zeros.add(out)
 
@@ -174,7 +180,7 @@ def _broadcast(known: _Normalizer, equation: Equation) -> None:
 
 def _subtract(known: _Normalizer, equation: Equation) -> None:
     (x, y), (out,) = equation.inputs, equation.outputs
-    if known.is_equal(x, y):
+    if known.cancels(x, y, -1):
         known.zeros.add(out)
     elif y in known.zeros and x.type == out.type:
         known.same[out] = x
@@ -182,15 +188,19 @@ def _subtract(known: _Normalizer, equation: Equation) -> None:
 
 def _add(known: _Normalizer, equation: Equation) -> None:
     (x, y), (out,) = equation.inputs, equation.outputs
+    if known.cancels(x, y, 1):
+        known.zeros.add(out)
+        return
     for array, zero in ((x, y), (y, x)):
         if zero in known.zeros and array.type == out.type:
             known.same[out] = array
             return
 
 
-def _contract(known: _Normalizer, equation: Equation) -> None:
-    x, y = equation.inputs
-    if x in known.zeros and y in known.shares or y in known.zeros and x in known.shares:
+def _share(known: _Normalizer, equation: Equation) -> None:
+    """Notes that the share in an amount that is zero is zero."""
+    amounts = known.zeros.intersection(equation.inputs)
+    if amounts and not known.shares.isdisjoint(equation.inputs):
         known.zeros.update(equation.outputs)
 
 
@@ -200,5 +210,5 @@ def _tie_share(known: _Normalizer, equation: Equation) -> None:
 
 RULES: dict[type, Callable[[_Normalizer, Equation], None]] = {
     Sum: _sum, SumTo: _sum, Divide: _divide, Multiply: _multiply, Negative: _negative, Reshape: _reshape,
-    BroadcastTo: _broadcast, Subtract: _subtract, Add: _add, Contract: _contract, TieShare: _tie_share,
+    BroadcastTo: _broadcast, Subtract: _subtract, Add: _add, Contract: _share, TieShare: _tie_share,
 }  # fmt: skip

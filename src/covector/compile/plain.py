@@ -22,6 +22,7 @@ from functools import cache
 import numpy as np
 from attrs import evolve
 
+from covector.compile.normalized import with_normalized_sums
 from covector.compile.structured import Stepped
 from covector.compile.terms import WEAK
 from covector.core.broadcasting import Linear
@@ -92,14 +93,14 @@ def _plain(equation: Equation, unseen: set[Atom], makers: dict[Atom, Equation]) 
 
 def _plain_loop(equation: Equation, loop: Stepped, unseen: set[Atom]) -> Equation:
     (graph,) = loop.graphs
-    body = _rewritten(graph, _unseen_inside(loop, equation.outputs, unseen))
+    body = with_normalized_sums(_rewritten(graph, _unseen_inside(loop, equation.outputs, unseen)))
     return Equation(loop.with_graph(body), equation.inputs, equation.outputs)
 
 
 def _share(equation: Equation, maker: Equation | None) -> list[Equation] | None:
     """The part of x in max(x, y), (1 + sign(x - y)) / 2; of arrays, for Python's numbers have a form of their own."""
-    (out,), (_, *inputs) = equation.outputs, equation.inputs
-    real = out.type.dtype.kind == "f" and {a.type.dtype for a in inputs} == {out.type.dtype}
+    (out,), inputs = equation.outputs, [_as_float(atom) for atom in equation.inputs[1:]]
+    real = out.type.dtype.kind == "f" and all(a.type == WEAK or a.type.dtype == out.type.dtype for a in inputs)
     if maker is None or not out.type.shape or not real:
         return None
     larger = isinstance(maker.primitive, Extreme) and maker.primitive.ufunc in (np.maximum, np.fmax)
@@ -107,6 +108,12 @@ def _share(equation: Equation, maker: Equation | None) -> list[Equation] | None:
     sign = _applied(SIGN, *difference.outputs)
     half = _applied(MULTIPLY, *sign.outputs, Literal(0.5 if larger else -0.5, WEAK))
     return [difference, sign, half, Equation(ADD, (*half.outputs, Literal(0.5, WEAK)), (out,))]
+
+
+def _as_float(atom: Atom) -> Atom:
+    """The atom, a Python number as a float that adapts to the dtype of what it meets."""
+    number = isinstance(atom, Literal) and atom.type.weak and atom.type.dtype.kind in "iuf"
+    return Literal(float(atom.value), WEAK) if isinstance(atom, Literal) and number else atom
 
 
 def _applied(primitive: Elementwise, *inputs: Atom) -> Equation:

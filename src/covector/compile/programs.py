@@ -7,7 +7,7 @@ and warnings are NumPy's.
 
 *Plain NumPy.* Where derivatives take care of infinite values and of ties, which costs as much as the arithmetic, the
 graph is written without it (see `plain`) and runs while floating-point errors raise; if one does, or an output is not
-finite, the careful version runs instead.
+finite, the careful version runs instead. That includes the bodies of loops, and what cancels (see `normalized`).
 
 *NumPy.* Any other graph is written once, but loops over single numbers are written for Python floats first, in a
 function on arrays. An alternative is written when it is first needed.
@@ -34,7 +34,7 @@ from covector.compile.prints import has_prints
 from covector.compile.runtime import HELPERS
 from covector.compile.scalars import is_mathematical, plain_expression
 from covector.compile.storage import OWN_MODULES
-from covector.compile.structured import Structured, expanded, indented
+from covector.compile.structured import Stepped, Structured, expanded, indented
 from covector.compile.unrolling import Entries, Unrolled, unrolled
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Variable
@@ -65,10 +65,12 @@ class Program:
         if numbers is not None:
             self.namespace[f"{self._name}_in_numpy"] = self._alternative
             return self._in_python(numbers)
-        graph = expanded(self._graph)
-        if _gains(graph):
+        given = self._graph
+        loops = _with_plain_loops(given)
+        graph = expanded(loops)
+        if loops is not given or _gains(graph):
             self.namespace[f"{self._name}_in_numpy"] = self._alternative
-            return self._in_plain_numpy(graph)
+            return self._in_plain_numpy(graph, unmasked=lets_nan_through(given) or lets_nan_through(graph))
         if any(isinstance(e.primitive, Structured) for e in graph.equations) and not has_prints(graph):
             return self._with_loops_on_numbers(graph)
         return self._in_numpy
@@ -123,10 +125,9 @@ class Program:
         self.namespace[f"{self._name}_in_numpy"] = self._alternative
         return self._function(self._name, [*self._attempted(lines), self._fallback()])
 
-    def _in_plain_numpy(self, graph: Graph) -> str:
-        """The function on NumPy's arrays without care for infinite values."""
+    def _in_plain_numpy(self, graph: Graph, unmasked: bool) -> str:
+        """The function on NumPy's arrays without care for infinite values; `unmasked` if NaN may come through."""
         name = f"{self._name}_in_plain_numpy"
-        unmasked = lets_nan_through(graph)
         graph = lowered(with_normalized_sums(with_terms_combined(plain(graph))), combined=True)
         expression = plain_expression if _is_double(graph) else array_expression
         writer = Writer(graph, name, self._arguments, expression, namespace=self.namespace)
@@ -185,6 +186,13 @@ def _gains(graph: Graph) -> bool:
     small = _is_small(graph)
     worth = is_careful(graph, of_numbers=small) or (small and any(map(is_mathematical, graph.equations)))
     return worth and all(map(_is_pure, graph.equations))
+
+
+def _with_plain_loops(graph: Graph) -> Graph:
+    """The graph with plain loops, which are made in stages afterwards, if all is known to do no more than compute."""
+    loops = [e.primitive for e in graph.equations if isinstance(e.primitive, Stepped)]
+    careful = any(is_careful(inner) for loop in loops for inner in loop.graphs)
+    return plain(graph) if careful and all(map(_is_pure, graph.equations)) else graph
 
 
 def _is_small(graph: Graph) -> bool:
