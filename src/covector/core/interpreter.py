@@ -314,6 +314,6 @@ def _conversion_message(asked: str, tracer: Tracer) -> str:
     return (
         f"{asked} was asked of {tracer.described}, which would lose its derivative. Use NumPy's functions instead of "
         "math's; collect traced values with np.stack or covector.at(x)[i].set(v) instead of storing them into a plain "
-        "array, or taking the np.mean, np.var or np.std of np.array([...]); covector.stop_gradient(x) is the value as a "
-        "constant."
+        "array, or taking the np.mean, np.var or np.std of np.array([...]); covector.stop_gradient(x) is the value as "
+        "a constant."
     )
