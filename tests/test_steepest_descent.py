@@ -548,9 +548,9 @@ def test_trees_that_do_not_match_are_refused_by_path() -> None:
         optimizer.update({"w": {"a": np.zeros(2), "c": np.zeros(3)}}, state, params)
     with pytest.raises(ShapeMismatchError, match=r"gradient\['w'\]\['b'\] has shape \(4,\)"):
         optimizer.update({"w": {"a": np.zeros(2), "b": np.zeros(4)}}, state, params)
-    with pytest.raises(TreeMismatchError, match=r"params\['w'\].*missing key\(s\): \['b'\]"):
+    with pytest.raises(TreeMismatchError, match=r"params\['w'\]\['b'\] is missing"):
         optimizer.init({"w": {"a": np.zeros(2)}})
-    with pytest.raises(TreeMismatchError, match="prefix of the parameters"):
+    with pytest.raises(TreeMismatchError, match=r"params is float64\[2\], where the norms are a dict of 1"):
         optimizer.init(np.zeros(2))
 
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import optree
 
 from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, NotDifferentiableError, ShapeMismatchError, TreeMismatchError
-from covector.norms.calculus import Product
+from covector.norms.calculus import Product, mismatches
 from covector.norms.norm import Norm
-from covector.trees import NAMESPACE, Tree, flatten, flatten_like, leaf_path, leaf_paths, unflatten
+from covector.trees import Tree, flatten, flatten_like, leaf_path, leaf_paths, unflatten
 
 
 def mixture(*terms: tuple[Any, Tree], reuse: bool = False) -> Tree:
@@ -168,11 +167,9 @@ def check_measures(norm: Norm, params: Tree) -> None:
     """Raises TreeMismatchError, with the path, if a tree of norms is not a prefix of the parameters."""
     if not isinstance(norm, Product):
         return
-    prefix = unflatten(norm.structure, norm.parts)
-    problems = optree.prefix_errors(prefix, params, is_leaf=lambda x: isinstance(x, Norm), namespace=NAMESPACE)
+    problems = mismatches(norm.structure, params, "params")
     if problems:
-        problem = " ".join(str(problems[0]("params")).split())
-        raise TreeMismatchError(f"a tree of norms must be a prefix of the parameters: {problem}")
+        raise TreeMismatchError(f"a tree of norms must be a prefix of the parameters: {'; '.join(problems)}")
 
 
 def check_finite(tree: Tree, name: str) -> str | None:
