@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from covector.core.broadcasting import SumTo
+from covector.core.broadcasting import NARROW, SumTo
 from covector.core.types import ArrayType, Shape
 from covector.graph.graph import Equation
 from covector.ops import axes
 
-SHORT_ROW, SHORT_SUM, NARROW = 32, 128, 256
-"""Entries of a row up to which NumPy takes longer to begin than to find its extreme or its sum, or to add it up."""
+SHORT_ROW, SHORT_SUM = 32, 128
+"""Entries of a row up to which NumPy takes longer to begin with it than to find its extreme or its sum."""
 
 
 def sum_expression(equation: Equation, inputs: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ Those that are elementwise take `out`, like a ufunc.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from covector.compile import threads, vectorized
 from covector.compile.schedules import backward_states
 from covector.compile.shares import add_share
+from covector.core.broadcasting import ones, remembered_ones
 from covector.core.types import Array, Shape
 from covector.ops.debugging import shown
 
@@ -130,19 +130,6 @@ def added_at(positions: Array, values: Array, size: int) -> Array:
     out = np.zeros(size, values.dtype)
     np.add.at(out, positions, values)
     return out
-
-
-def ones(length: int, dtype: type = np.float64) -> Array:
-    """A vector of ones, with which a product is a sum; it is not to be written into."""
-    if length > 65_536:
-        return np.ones(length, dtype)
-    return remembered_ones(length, dtype)
-
-
-@lru_cache(maxsize=64)
-def remembered_ones(length: int, dtype: type) -> Array:
-    """A vector of ones that is made once."""
-    return np.ones(length, dtype)
 
 
 def row_extremum(ufunc: Any, x: Array) -> Array:

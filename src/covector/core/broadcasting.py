@@ -16,6 +16,7 @@ cotangent back: sum over the new axes, cast back). These are the only operations
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, final
 
@@ -92,6 +93,23 @@ class BroadcastTo(Linear):
         return BroadcastTo((size, *self.shape))(aligned(inputs[0], len(self.shape)))
 
 
+NARROW = 256
+"""Entries of a row up to which NumPy takes longer to begin with it than to add it up."""
+
+
+def ones(length: int, dtype: type = np.float64) -> Array:
+    """A vector of ones, with which a product is a sum; it is not to be written into."""
+    if length > 65_536:
+        return np.ones(length, dtype)
+    return remembered_ones(length, dtype)
+
+
+@lru_cache(maxsize=64)
+def remembered_ones(length: int, dtype: type) -> Array:
+    """A vector of ones that is made once."""
+    return np.ones(length, dtype)
+
+
 @final
 @parametrized
 class SumTo(Linear):
@@ -105,6 +123,11 @@ class SumTo(Linear):
 
     def evaluate(self, x: Array) -> Array:
         shape = np.shape(x)
+        if len(shape) == 2 and type(x) is np.ndarray and x.dtype.char in "fd":  # by BLAS, if rows are short
+            if self.shape == shape[1:] and shape[1] <= NARROW:
+                return ones(shape[0], x.dtype.type).dot(x)
+            if self.shape == (shape[0], 1) and 1 < shape[1] <= NARROW // 2:
+                return x.dot(ones(shape[1], x.dtype.type)).reshape(self.shape)
         extra = len(shape) - len(self.shape)
         if extra:
             x = np.add.reduce(x, axis=tuple(range(extra)))
