@@ -25,6 +25,9 @@ from covector.errors import ArgumentError
 from covector.graph.graph import Atom, Equation, Graph, Variable, identity_of, run_equations
 from covector.interpreters.staging import record_flat
 from covector.norms.uses import linear_values
+from covector.ops.arithmetic import Multiply
+from covector.ops.axes import Sum
+from covector.ops.contraction import Contract
 from covector.transforms.vectorize import vmap
 
 
@@ -68,11 +71,11 @@ def _with_linear_values_shared(graph: Graph) -> Graph:
 def _factors(equation: Equation, graph: Graph, linear: set[Variable]) -> tuple[Variable, Variable] | None:
     """Two different linear values of which an equation makes the sum of products of corresponding entries."""
     product, primitive = equation, equation.primitive
-    if primitive.name == "sum":
+    if isinstance(primitive, Sum):
         product = next((e for e in graph.equations if equation.inputs[0] in e.outputs), equation)
-        if product.primitive.name != "multiply":
+        if not isinstance(product.primitive, Multiply):
             return None
-    elif primitive.name != "contract" or primitive.left != primitive.right:  # type: ignore[attr-defined]
+    elif not isinstance(primitive, Contract) or primitive.left != primitive.right:
         return None
     left, right = product.inputs
     if equation.outputs[0].type.shape or left is right or left.type.shape != right.type.shape:
