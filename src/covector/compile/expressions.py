@@ -196,14 +196,17 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 def _reshape(equation: Equation, inputs: Sequence[str]) -> str:
     shape = equation.outputs[0].type.shape
-    return f"{inputs[0]}.reshape({shape})" if is_array(equation) else f"np.reshape({inputs[0]}, {shape})"
+    if is_array(equation):
+        return f"{inputs[0]}.reshape({shape})"
+    return f"np.array({'[' * len(shape)}{inputs[0]}{']' * len(shape)})"
 
 
 def _permute(equation: Equation, inputs: Sequence[str]) -> str:
     primitive: Any = equation.primitive
-    if primitive.axes == tuple(reversed(range(len(primitive.axes)))) and is_array(equation):
-        return f"{inputs[0]}.T"
-    return f"np.transpose({inputs[0]}, {primitive.axes})"
+    if not is_array(equation):
+        return f"np.transpose({inputs[0]}, {primitive.axes})"
+    reverses = primitive.axes == tuple(reversed(range(len(primitive.axes))))
+    return f"{inputs[0]}.T" if reverses else f"{inputs[0]}.transpose({primitive.axes})"
 
 
 def _broadcast(equation: Equation, inputs: Sequence[str]) -> str:
@@ -217,11 +220,11 @@ def _concatenate(equation: Equation, inputs: Sequence[str]) -> str:
 
 def _stack(equation: Equation, inputs: Sequence[str]) -> str:
     primitive: Any = equation.primitive
-    if all(atom.type.weak for atom in equation.inputs) or (
-        not equation.inputs[0].type.shape and len({atom.type.dtype for atom in equation.inputs}) == 1
-    ):
-        return f"np.array([{', '.join(inputs)}])"
-    return f"np.stack([{', '.join(inputs)}], axis={primitive.axis})"
+    together = f"[{', '.join(inputs)}]"
+    alike = len({atom.type.dtype for atom in equation.inputs}) == 1
+    if primitive.axis == 0 and (alike or all(atom.type.weak for atom in equation.inputs)):
+        return f"np.array({together})"
+    return f"{'stacked' if alike else 'np.stack'}({together}, axis={primitive.axis})"
 
 
 def _split(equation: Equation, inputs: Sequence[str]) -> str:
@@ -234,12 +237,17 @@ def _split(equation: Equation, inputs: Sequence[str]) -> str:
 
 def _unstack(equation: Equation, inputs: Sequence[str]) -> str:
     primitive: Any = equation.primitive
-    return f"tuple({inputs[0]})" if primitive.axis == 0 else f"tuple(np.moveaxis({inputs[0]}, {primitive.axis}, 0))"
+    ndim, axis = equation.inputs[0].type.ndim, primitive.axis
+    order = (axis, *range(axis), *range(axis + 1, ndim))
+    return f"tuple({inputs[0]})" if axis == 0 else f"tuple({inputs[0]}.transpose({order}))"
 
 
 def _flip(equation: Equation, inputs: Sequence[str]) -> str:
     primitive: Any = equation.primitive
-    return f"np.flip({inputs[0]}, {primitive.axes})"
+    if not is_array(equation):
+        return f"np.flip({inputs[0]}, {primitive.axes})"
+    last = max(primitive.axes, default=0)
+    return f"{inputs[0]}[{', '.join('::-1' if i in primitive.axes else ':' for i in range(last + 1))}]"
 
 
 def _roll(equation: Equation, inputs: Sequence[str]) -> str:

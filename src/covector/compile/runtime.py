@@ -6,6 +6,7 @@ Those that are elementwise take `out`, like a ufunc.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from covector.compile.shares import add_share
 from covector.core.broadcasting import ones, remembered_ones
 from covector.core.types import Array, Shape
 from covector.ops.debugging import shown
+from covector.ops.scattering import added_at, places, scatter_add
 
 
 def quotient(x: Array, y: Array) -> Array:
@@ -101,34 +103,12 @@ def broadcast(x: Array, shape: Shape) -> Array:
     return repeated
 
 
-def scatter_add(x: Array, shape: Shape, start: int, *indices: Array) -> Array:
-    """Zeros of a shape, with x added at the entries picked by index arrays, which follow `start` whole axes."""
-    if not math.prod(shape):
-        return np.zeros(shape, x.dtype)
-    stop = start + len(indices)
-    sizes, after = shape[start:stop], math.prod(shape[stop:])
-    wrapped = np.broadcast_arrays(*(np.where(i < 0, i + n, i) for i, n in zip(indices, sizes, strict=True)))
-    picked = np.ravel_multi_index(wrapped, sizes)
-    values = np.broadcast_to(x, (*shape[:start], *picked.shape, *shape[stop:])).ravel()
-    positions = picked.ravel()
-    if after > 1:
-        positions = (positions[:, None] * after + np.arange(after)).ravel()
-    if start:
-        whole = math.prod(shape[start:])
-        positions = (np.arange(0, math.prod(shape), whole)[:, None] + positions).ravel()
-    return added_at(positions, values, math.prod(shape)).reshape(shape)
-
-
-def added_at(positions: Array, values: Array, size: int) -> Array:
-    """A vector of zeros with values added at positions; np.bincount is the fastest way, in double precision."""
-    if values.dtype.kind == "c":
-        out = np.zeros(size, values.dtype)
-        out.real, out.imag = added_at(positions, values.real, size), added_at(positions, values.imag, size)
-        return out
-    if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
-        return np.bincount(positions, values, size).astype(values.dtype, copy=False)
-    out = np.zeros(size, values.dtype)
-    np.add.at(out, positions, values)
+def stacked(arrays: Sequence[Array], axis: int) -> Array:
+    """Arrays of one shape and dtype along a new axis; `np.stack` takes four times as long to begin."""
+    shape = arrays[0].shape
+    out: Array = np.empty((*shape[:axis], len(arrays), *shape[axis:]), arrays[0].dtype)
+    for i, x in enumerate(arrays):
+        out[(*(slice(None),) * axis, i)] = x
     return out
 
 
@@ -145,9 +125,10 @@ def row_extremum(ufunc: Any, x: Array) -> Array:
 
 HELPERS: dict[str, Any] = {
     "print": shown, "ones": ones, "remembered_ones": remembered_ones, "row_extremum": row_extremum,
+    "stacked": stacked,
     "math": math, "quotient": quotient, "ratio": ratio, "quiet_power": quiet_power, "quiet_log": quiet_log,
     "masked_multiply": masked_multiply, "all_finite": all_finite, "same": same, "share": share, "tie_share": tie_share,
-    "logistic": logistic, "broadcast": broadcast, "scatter_add": scatter_add, "added_at": added_at,
+    "logistic": logistic, "broadcast": broadcast, "scatter_add": scatter_add, "places": places, "added_at": added_at,
     "backward_states": backward_states, "add_share": add_share, **vectorized.HELPERS, **threads.HELPERS,
 }  # fmt: skip
 """What emitted code may call, by name; in a module of its own `print` is Python's."""

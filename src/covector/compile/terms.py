@@ -65,7 +65,7 @@ class Terms:
     def __init__(self, graph: Graph, rules: Mapping[type, Rule]) -> None:
         self.rules = rules
         self.equations: list[Equation] = []
-        self.uses = Counter(atom for e in graph.equations for atom in e.inputs if isinstance(atom, Variable))
+        self.uses = Counter([atom for e in graph.equations for atom in _read(e) if type(atom) is Variable])
         self.uses.update(atom for atom in graph.outputs if isinstance(atom, Variable))
         self.terms: dict[Atom, Term] = {}
         self.values: dict[Atom, Atom] = {}
@@ -301,6 +301,12 @@ class Terms:
 
 
 # --- what is a term -------------------------------------------------------------------------------------
+
+
+def _read(equation: Equation) -> tuple[Atom, ...]:
+    """The inputs; that of x + x or x * x once, for it is one term."""
+    inputs = equation.inputs
+    return inputs[:1] if len(inputs) == 2 and inputs[0] is inputs[1] else inputs
 
 
 def _partners(graph: Graph) -> dict[Atom, list[Atom]]:

@@ -156,7 +156,7 @@ class _Unroller:
         if scalar_form(equation) is None:
             return False
         numbers = self.numbers
-        inputs = [numbers[atom] if atom in numbers else self.read(atom).item() for atom in equation.inputs]
+        inputs = [numbers[atom] if atom in numbers else self.number(atom) for atom in equation.inputs]
         numbers[out] = self.computed(equation.primitive, inputs, _kind(out.type))
         return True
 

@@ -57,8 +57,7 @@ class Primitive(metaclass=PrimitiveMeta):
         return self is other or (type(self) is type(other) and _values(self) == _values(other))
 
     def __hash__(self) -> int:
-        kind = type(self)
-        return hash((kind, *_values(self)) if _fields(kind) else kind)
+        return hash(type(self))
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={_shown(f.repr, getattr(self, f.name))}" for f in _fields(type(self)) if f.repr)
@@ -142,7 +141,13 @@ def parametrized(kind: type[Kind]) -> type[Kind]:
 
     `attrs.frozen` alone would write a comparison, a hash and a repr for each class whenever covector is imported.
     """
-    return frozen(eq=False, repr=False)(kind)
+    made = frozen(eq=False, repr=False)(kind)
+    made.__hash__ = _hash_of_values  # type: ignore[method-assign, assignment]
+    return made
+
+
+def _hash_of_values(primitive: Primitive) -> int:
+    return hash((type(primitive), *_values(primitive)))
 
 
 @cache

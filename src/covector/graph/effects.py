@@ -33,7 +33,8 @@ def without_effects(graph: Graph) -> Graph:
 
 
 def _quiet(equation: Equation) -> Equation:
-    return evolve(equation, primitive=_quiet_primitive(equation.primitive)) if equation.primitive.effect else equation
+    primitive = equation.primitive
+    return Equation(_quiet_primitive(primitive), equation.inputs, equation.outputs) if primitive.effect else equation
 
 
 def _quiet_primitive(primitive: Primitive) -> Primitive:

@@ -6,17 +6,29 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, final
+from typing import Any, TypeVar, dataclass_transform, final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from covector.core.primitive import Primitive, parameters
 from covector.core.types import Array, ArrayType
 from covector.trees import TreeDefinition
 
+Kind = TypeVar("Kind")
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def part(kind: type[Kind]) -> type[Kind]:
+    """A class whose instances nobody changes, as type checkers see to.
+
+    To refuse it at run time, as `attrs.frozen` does, would take twice the time of making one; programs are made of
+    thousands, and every pass over a program makes them anew.
+    """
+    return define(eq=False)(kind)
+
 
 @final
-@frozen(eq=False)
+@part
 class Variable:
     """A value in a graph, known by its identity; only its type is known."""
 
@@ -24,7 +36,7 @@ class Variable:
 
 
 @final
-@frozen(eq=False)
+@part
 class Literal:
     """A number written where it is used."""
 
@@ -37,11 +49,11 @@ Atom = Variable | Literal
 
 def identity_of(atom: Atom) -> Variable | str:
     """What makes two atoms the same: for a number its digits and type, so that 0.0, -0.0 and 0 differ."""
-    return atom if isinstance(atom, Variable) else repr(atom.value)
+    return atom if type(atom) is Variable else repr(atom.value)
 
 
 @final
-@frozen(eq=False)
+@part
 class Equation:
     """The application of a primitive: outputs = primitive(inputs)."""
 

@@ -38,7 +38,7 @@ Watch = Callable[[Variable, str, Callable[[], Array]], tuple[Array, list[Equatio
 class StagingInterpreter(Interpreter):
     """Records an equation for each primitive."""
 
-    __slots__ = ("_constants", "_evaluated", "_keeper", "_values", "_watch", "equations", "runs")
+    __slots__ = ("_constants", "_evaluated", "_keeper", "_literals", "_types", "_values", "_watch", "equations", "runs")
 
     def __init__(
         self, origin: str, values: dict[Variable, Array] | None, watch: Watch | None = None, runs: bool = False
@@ -51,23 +51,33 @@ class StagingInterpreter(Interpreter):
         self._evaluated = 0
         self._constants: dict[int, tuple[Variable, Array]] = {}
         self._keeper = ConstantKeeper(own=True)
+        self._literals: dict[tuple[type, Any], Literal] = {}
+        self._types: dict[tuple[int, ...], Any] = {}
 
     def process(self, primitive: Primitive, inputs: Sequence[Array]) -> Any:
-        """A traced variable for each output."""
+        """A traced variable for each output.
+
+        What types the outputs have is remembered by identity: the equations keep the primitive and types alive.
+        """
         if self.ended:
             self.refuse_leaked(primitive)
-        atoms = tuple([
-            x.variable if type(x) is StagingTracer and x.interpreter is self else self.atom(x) for x in inputs
-        ])  # fmt: skip
-        kinds = primitive.output_type(*[atom.type for atom in atoms])
+        atoms, values = [], []
+        for x in inputs:
+            own = type(x) is StagingTracer and x.interpreter is self
+            atoms.append(x.variable if own else self.atom(x))
+            values.append(x.value if own else x)
+        key = (id(primitive), *[id(atom.type) for atom in atoms])
+        kinds = self._types.get(key)
+        if kinds is None:
+            kinds = self._types[key] = primitive.output_type(*[atom.type for atom in atoms])
         if type(kinds) is not tuple:
             variable = Variable(kinds)
-            self.equations.append(Equation(primitive, atoms, (variable,)))
-            return StagingTracer(self, variable, primitive(*map(self.known, inputs)) if self.runs else None)
-        outputs = tuple([Variable(kind) for kind in kinds])
-        self.equations.append(Equation(primitive, atoms, outputs))
-        values = primitive(*map(self.known, inputs)) if self.runs else (None,) * len(outputs)
-        return tuple([StagingTracer(self, variable, value) for variable, value in zip(outputs, values, strict=True)])
+            self.equations.append(Equation(primitive, tuple(atoms), (variable,)))
+            return StagingTracer(self, variable, primitive(*values) if self.runs else None)
+        variables = tuple([Variable(kind) for kind in kinds])
+        self.equations.append(Equation(primitive, tuple(atoms), variables))
+        outputs = primitive(*values) if self.runs else (None,) * len(variables)
+        return tuple([StagingTracer(self, variable, out) for variable, out in zip(variables, outputs, strict=True)])
 
     def known(self, x: Array) -> Array:
         """The value of an input or output, where values are computed as they are recorded."""
@@ -78,11 +88,21 @@ class StagingInterpreter(Interpreter):
         if type(x) is StagingTracer and x.interpreter is self:
             return x.variable
         if type(x) in SCALARS or isinstance(x, np.generic):
-            return Literal(x, typeof(x))
+            return self._literal(x)
         kept = self._keeper.copy(x) if type(x) is np.ndarray and self._watch is None else x
         if id(kept) not in self._constants:
             self._constants[id(kept)] = (Variable(typeof(kept)), kept)
         return self._constants[id(kept)][0]
+
+    def _literal(self, x: Array) -> Literal:
+        """The same literal for the same number; zeros are apart, since 0.0 == -0.0."""
+        key = (type(x), x)
+        found = self._literals.get(key)
+        if found is None:
+            found = Literal(x, typeof(x))
+            if x:
+                self._literals[key] = found
+        return found
 
     def lift(self, constant: np.ndarray[Any, Any]) -> Array:
         """A constant as a variable, if constants are referred to; itself if they are copied."""

@@ -38,7 +38,11 @@ _PLAIN = SCALARS | {np.ndarray}
 
 def vertex_type(value: Array) -> VertexType:
     """The shape and dtype of a value, as the tape keeps them."""
-    return SCALAR_TYPES.get(type(value)) or (value.shape, value.dtype)
+    known = SCALAR_TYPES.get(type(value))
+    if known is not None:
+        return known
+    kind = value.type if isinstance(value, Tracer) else value
+    return kind.shape, kind.dtype
 
 
 @final

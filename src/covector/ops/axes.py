@@ -293,7 +293,8 @@ class Unstack(Linear):
     view = True
 
     def evaluate(self, x: Array) -> tuple[Array, ...]:
-        return tuple(np.moveaxis(x, self.axis, 0) if self.axis else x)
+        order = (self.axis, *range(self.axis), *range(self.axis + 1, np.ndim(x)))
+        return tuple(np.transpose(x, order) if self.axis else x)
 
     def output_type(self, x: ArrayType) -> tuple[ArrayType, ...]:
         part = ArrayType((*x.shape[: self.axis], *x.shape[self.axis + 1 :]), x.dtype)

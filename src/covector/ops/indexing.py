@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -32,6 +31,7 @@ from covector.core.primitive import Primitive, moved_to_front, parametrized
 from covector.core.types import PYTHON_DTYPES, Array, ArrayType, Shape, typeof, zeros
 from covector.ops.axes import Permute, zeros_of
 from covector.ops.comparison import SELECT
+from covector.ops.scattering import scatter_add
 
 Key = tuple[Any, ...]
 """A basic index: integers, None, Ellipsis, and (start, stop, step) for a slice, since those are hashable."""
@@ -223,16 +223,7 @@ class ScatterAdd(Linear):
             out = zeros_of(x, self.shape)
             out[(slice(None),) * self.start + tuple(indices)] = x
             return out
-        stop = self.start + len(indices)
-        leading, picked, trailing = self.shape[: self.start], self.shape[self.start : stop], self.shape[stop:]
-        positions = _flat_positions(_one_index(indices, picked), leading, picked, trailing)
-        x = np.broadcast_to(x, self.output_shape_of_gather(indices))
-        return _added_at(positions.ravel(), np.ravel(x), prod(self.shape)).reshape(self.shape)
-
-    def output_shape_of_gather(self, indices: Sequence[Array]) -> Shape:
-        """The shape of the input: that of the entries picked from the output."""
-        picked = np.broadcast_shapes(*map(np.shape, indices))
-        return (*self.shape[: self.start], *picked, *self.shape[self.start + len(indices) :])
+        return scatter_add(np.asarray(x), self.shape, self.start, *map(np.asarray, indices))
 
     def output_type(self, *inputs: ArrayType) -> ArrayType:
         return ArrayType(self.shape, inputs[0].dtype)
@@ -346,34 +337,3 @@ def _counter(size: int, indices: Sequence[Array]) -> Array:
 
 def _offset(positions: Array, size: int, length: int) -> Array:
     return positions + np.arange(0, size * length, length)[:, None]
-
-
-def _one_index(indices: Sequence[Array], shape: Shape) -> Array:
-    """The index into the flattened axes that several index arrays mean together."""
-    wrapped = [np.where(i < 0, i + n, i) for i, n in zip(indices, shape, strict=True)]
-    return wrapped[0] if len(wrapped) == 1 else np.ravel_multi_index(np.broadcast_arrays(*wrapped), shape)
-
-
-def _flat_positions(index: Array, leading: Shape, picked: Shape, trailing: Shape) -> Array:
-    """Where in the flattened array each entry goes: ((leading) * picked + index) * trailing + rest."""
-    before, between, after = map(prod, (leading, picked, trailing))
-    positions = np.ravel(index)
-    if after != 1:
-        positions = positions[:, None] * after + np.arange(after)
-    if before != 1:
-        offsets = np.arange(before) * (between * after)
-        positions = offsets.reshape((-1,) + (1,) * positions.ndim) + positions
-    return positions
-
-
-def _added_at(positions: Array, values: Array, size: int) -> Array:
-    """Zeros with the values added at positions; np.bincount is the fastest way, in double precision."""
-    if values.dtype.kind == "c":
-        out = np.zeros(size, values.dtype)
-        out.real, out.imag = (_added_at(positions, part, size) for part in (values.real, values.imag))
-        return out
-    if values.dtype.kind == "f" and values.dtype.itemsize <= 8:
-        return np.bincount(positions, values, size).astype(values.dtype, copy=False)
-    out = np.zeros(size, values.dtype)
-    np.add.at(out, positions, values)
-    return out
