@@ -203,13 +203,16 @@ class Writer:
     def _accumulated(self, equation: Equation, inputs: Sequence[str]) -> list[str]:
         """Adds a slice, or the terms of a sum that are no slices, to an accumulator."""
         accumulator = self.accumulators[equation.outputs[0]]
-        first = accumulator not in self.started
         lines = self._start(equation)
         name = self.names[equation.outputs[0]]
         if isinstance(equation.primitive, PutSlice):
-            return [*lines, f"{name}[{shown_index(equation.primitive.key)}] {'=' if first else '+='} {inputs[0]}"]
+            operator = "=" if accumulator.takes(equation.primitive) else "+="
+            return [*lines, f"{name}[{shown_index(equation.primitive.key)}] {operator} {inputs[0]}"]
         terms = zip(equation.inputs, inputs, strict=True)
-        return [*lines, *(f"{name} += {x}" for atom, x in terms if self._accumulator(atom) is not accumulator)]
+        added = [f"{name} += {x}" for atom, x in terms if self._accumulator(atom) is not accumulator]
+        if added:
+            accumulator.written = None
+        return [*lines, *added]
 
     def _start(self, equation: Equation) -> list[str]:
         """Makes the array for a slice, unless it is that of an accumulator that has been made."""
@@ -233,6 +236,8 @@ class Writer:
             if isinstance(equation.primitive, PutSlice):
                 (out,) = equation.outputs
                 new = bool(self._start(equation))
+                if out in self.accumulators:
+                    self.accumulators[out].written = None
                 targets[out] = Target(self.names[out], out.type, new)
         free = partial(self._is_free, index, region)
         return BlockWriter(region, self._named, self.operand, self._lives(index), free, targets).lines()

@@ -20,11 +20,11 @@ from attrs import evolve, frozen
 from covector.compile.simplify import without_dead_code
 from covector.compile.structured import applied, spliced
 from covector.core.primitive import Primitive
-from covector.core.types import Array
+from covector.core.types import Array, ArrayType
 from covector.graph.effects import has_effects
 from covector.graph.graph import Atom, Equation, Graph, Variable, run_equations, value_of
 from covector.interpreters.staging import record_flat
-from covector.ops.arithmetic import ADD, NEGATIVE
+from covector.ops.arithmetic import ADD, MULTIPLY, NEGATIVE
 from covector.ops.axes import Permute, Sum
 from covector.ops.contraction import Contract, contract
 from covector.transforms.control.bodies import Indices, Split, batched, input_types, remembered, simpler, with_types
@@ -120,26 +120,53 @@ def _sums(body: Graph, constants: int, carries: int) -> dict[int, tuple[Equation
 
 
 def _regrouped(body: Graph, carry: Sequence[Variable]) -> Graph:
-    """The body with c + (x + y) for (c + x) + y where only c depends on a carry: x + y can be computed before."""
+    """The body with sums and products made ready before the loop, where only c depends on a carry.
+
+        (c + x) + y = c + (x + y)        (c x) y = c (x y)        -(c x) = c (-x)        c x + c y = c (x + y)
+
+    Of a chain or a bundle of partial derivatives one product is left for the loop. It is vertex elimination, as in
+    `covector.interpreters.condensing`: x y may overflow or underflow where (c x) y would not.
+    """
     late: set[Atom] = set(carry)
     late.update(v for e in _dependent(body.equations, carry) for v in e.outputs)
     makers: dict[Atom, Equation] = {}
     equations: list[Equation] = []
     for equation in body.equations:
-        for outer, inner in (equation.inputs, equation.inputs[::-1]) if equation.primitive == ADD else ():
-            maker = makers.get(outer)
-            early = [] if maker is None else [a for a in maker.inputs if a not in late]
-            kinds = {a.type for a in (*equation.inputs, *(maker.inputs if maker else ()), *equation.outputs)}
-            if maker is None or maker.primitive != ADD or inner in late or len(early) != 1 or len(kinds) > 1:
-                continue
-            (first,) = (a for a in maker.inputs if a in late)
-            together = Variable(equation.outputs[0].type)
-            equations.append(Equation(ADD, (early[0], inner), (together,)))
-            equation = Equation(ADD, (first, together), equation.outputs)
-            break
+        found = _made_ready(equation, makers, late) if equation.primitive in REGROUPED else None
+        if found is not None:
+            before, equation = found
+            equations.append(before)
         equations.append(equation)
         makers |= dict.fromkeys(equation.outputs, equation)
     return without_dead_code(Graph(body.inputs, tuple(equations), body.outputs, body.constants))
+
+
+REGROUPED = frozenset({ADD, MULTIPLY, NEGATIVE})
+"""The operations of which a part is made ready before the loop."""
+
+
+def _made_ready(equation: Equation, makers: dict[Atom, Equation], late: set[Atom]) -> tuple[Equation, Equation] | None:
+    """An operation that need not wait for the loop, and the one that is left of an equation."""
+    primitive, kind = equation.primitive, equation.outputs[0].type
+    waiting = [makers.get(a) for a in equation.inputs if a in late]
+    others = [a for a in equation.inputs if a not in late]
+    bundle = len(waiting) == 2 and primitive == ADD
+    inner = MULTIPLY if bundle or primitive == NEGATIVE else primitive
+    made = [maker for maker in waiting if maker is not None and maker.primitive == inner]
+    pairs = [pair for maker in made for pair in _late_and_early(maker, late, kind)]
+    firsts = {first for first, _ in pairs}
+    alike = all(a.type == kind for a in others) and len(firsts) == 1
+    if not alike or len(pairs) != len(waiting) or len(waiting) > 1 + bundle:
+        return None
+    together = Variable(kind)
+    before = Equation(primitive, (*(early for _, early in pairs), *others), (together,))
+    return before, Equation(inner, (*firsts, together), equation.outputs)
+
+
+def _late_and_early(maker: Equation, late: set[Atom], kind: ArrayType) -> list[tuple[Atom, Atom]]:
+    """The operand that the loop makes with the one that it does not, if there is one of each and both have the type."""
+    x, y = maker.inputs if maker.inputs[0] in late else maker.inputs[::-1]
+    return [(x, y)] if x in late and y not in late and x.type == y.type == kind else []
 
 
 def _dependent(equations: Sequence[Equation], variables: Iterable[Variable]) -> set[Equation]:
