@@ -92,7 +92,6 @@ def part(*key: Any) -> PutSlice:
         (part(5), part(-1), False),
         (part(Ellipsis, 0), part(Ellipsis, (1, None, None)), True),
         (part(Ellipsis, 0), part(2), False),
-        (part(None, 0), part(1, None), True),
         (part((4, None, -1)), part((5, None, None)), True),
         (part((2, 2, None)), part((None, None, None)), True),
     ],

@@ -18,7 +18,7 @@ from attrs import define, evolve, field
 from covector.core.primitive import Primitive
 from covector.graph.graph import Atom, Equation, Graph, Variable
 from covector.ops.arithmetic import ADD, Add
-from covector.ops.indexing import WHOLE, PutSlice
+from covector.ops.indexing import Places, PutSlice, places_of
 
 MOST_PARTS = 32
 """Parts of an accumulator that are compared with another one."""
@@ -32,39 +32,30 @@ class Accumulator:
     result: Variable
     members: list[Variable] = field(factory=list)
     slices: int = 0
-    written: list[list[range]] | None = field(factory=list)
-    """The parts that have been written to, each as a range for each axis; None once they may be anywhere."""
+    written: list[Places] | None = field(factory=list)
+    """The parts that have been written to; None once they may be anywhere."""
 
     def takes(self, put: PutSlice) -> bool:
         """Whether nothing has been written to a slice, so that it can be assigned to; from now on something is."""
-        if self.written is None or len(self.written) == MOST_PARTS:
+        part = places_of(put.key, put.shape)
+        if self.written is None or part is None or len(self.written) == MOST_PARTS:
             self.written = None
             return False
-        part = spans(put)
         fresh = all(any(map(are_apart, part, other)) for other in self.written)
         self.written.append(part)
         return fresh
 
 
-def spans(put: PutSlice) -> list[range]:
-    """The places along each axis that a slice has."""
-    entries = [entry for entry in put.key if entry is not None]
-    whole = len(put.shape) - sum(entry is not Ellipsis for entry in entries)
-    if Ellipsis not in entries:
-        entries.append(Ellipsis)
-    place = entries.index(Ellipsis)
-    entries[place : place + 1] = [WHOLE] * whole
-    return [
-        range(n)[slice(*entry)] if isinstance(entry, tuple) else range(n)[entry:][:1]
-        for n, entry in zip(put.shape, entries, strict=True)
-    ]
+def are_apart(one: int | range, other: int | range) -> bool:
+    """Whether the places of one end before those of the other begin."""
+    first, second = _ends(one), _ends(other)
+    return not (first and second) or first[1] < second[0] or second[1] < first[0]
 
 
-def are_apart(one: range, other: range) -> bool:
-    """Whether one range ends before the other begins."""
-    if not (one and other):
-        return True
-    return max(one[0], one[-1]) < min(other[0], other[-1]) or max(other[0], other[-1]) < min(one[0], one[-1])
+def _ends(place: int | range) -> list[int]:
+    if isinstance(place, int):
+        return [place, place]
+    return sorted((place[0], place[-1])) if place else []
 
 
 def accumulators(graph: Graph) -> dict[Variable, Accumulator]:

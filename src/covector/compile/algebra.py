@@ -27,6 +27,7 @@ from covector.compile.simplify import without_dead_code
 from covector.compile.terms import DOUBLE, Rule, Term, Terms, is_moderate, shape_of
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import MaskedMultiply
+from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.ops.arithmetic import (
     DIVIDE,
@@ -45,6 +46,9 @@ from covector.ops.comparison import Select
 from covector.ops.contraction import Contract
 from covector.ops.elementary import Sqrt
 from covector.ops.indexing import Slice
+
+MOST_FACTORS = 64
+"""The largest power of an array that is computed by squaring: a power takes as long as forty products."""
 
 MOST_DOTTED = 4096
 """The entries up to which the sum of a product is a dot product: NumPy's own sum is more accurate for many."""
@@ -121,19 +125,31 @@ def _square(terms: Terms, equation: Equation) -> Term | None:
 def _power(terms: Terms, equation: Equation) -> Term | None:
     primitive: Any = equation.primitive
     (x, exponent), kind = equation.inputs, equation.outputs[0].type
-    if primitive.quiet or not isinstance(exponent, Literal) or x.type.strong() != kind:
+    if not isinstance(exponent, Literal) or x.type.strong() != kind:
         return None
     number = abs(float(exponent.value))
-    if number not in (0.5, 1.0, 1.5, 2.0, 3.0, 4.0):
+    whole = number.is_integer() and 1 <= number <= (MOST_FACTORS if kind.shape else 4)
+    warns = not whole or float(exponent.value) < 0
+    if not (whole or number in (0.5, 1.5)) or (warns and primitive.quiet):
         return None
     base = terms.value(x)
-    root = terms.applied(Sqrt(), (base,), Variable(kind)) if number in (0.5, 1.5) else base
-    square = terms.applied(SQUARE, (base,), Variable(kind)) if number >= 2.0 else base
-    if number == 4.0:
-        square = terms.applied(SQUARE, (square,), Variable(kind))
-    found = {0.5: root, 2.0: square, 4.0: square, 1.0: base}.get(number)
-    found = found or terms.arithmetic(MULTIPLY, base, root if number == 1.5 else square)
+    found = _whole_power(terms, base, int(number), kind)
+    if number != int(number):
+        root = terms.applied(Sqrt(), (base,), Variable(kind))
+        found = root if found is None else terms.arithmetic(MULTIPLY, found, root)
     return Term(1.0, None, found) if float(exponent.value) > 0 else Term(1.0, None, None, found)
+
+
+def _whole_power(terms: Terms, base: Atom, number: int, kind: ArrayType) -> Atom | None:
+    """A power by squaring; None for the power of zero."""
+    found = None
+    while number:
+        if number % 2:
+            found = base if found is None else terms.arithmetic(MULTIPLY, found, base)
+        number //= 2
+        if number:
+            base = terms.applied(SQUARE, (base,), Variable(kind))
+    return found
 
 
 def _moved(terms: Terms, equation: Equation) -> Term | None:

@@ -9,27 +9,21 @@ prints) are kept where they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from attrs import evolve
 
 from covector.compile.identities import with_identities_applied
-from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
-from covector.core.families import MASKED_MULTIPLY, Elementwise, MaskedMultiply
+from covector.compile.moves import composing
+from covector.compile.simpler import Result, Rule, simpler
+from covector.core.broadcasting import BroadcastTo, Reshape
+from covector.core.families import Elementwise
 from covector.core.primitive import Primitive, as_tuple
 from covector.core.types import Array, typeof
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, identity_of
-from covector.ops.arithmetic import MULTIPLY, NEGATIVE, POWER, SQUARE, Divide, Multiply, Power
-from covector.ops.axes import Permute
 from covector.ops.comparison import OneLike
-from covector.ops.indexing import PutSlice, Slice
-
-Result = Sequence[Atom] | Equation
-"""What takes the place of an equation: another one, or the atoms that stand for its outputs."""
-
-Rule = Callable[[Equation], Result]
 
 
 def simplified(graph: Graph) -> Graph:
@@ -60,7 +54,7 @@ def without_dead_code(graph: Graph) -> Graph:
 
 def with_rules_applied(graph: Graph) -> Graph:
     """Applies all rules, one after the other, to each equation."""
-    rules: tuple[Rule, ...] = (folded, using_numbers(), simpler, sharing())
+    rules: tuple[Rule, ...] = (folded, using_numbers(), simpler, composing(), sharing())
     replaced: dict[Atom, Atom] = {}
     equations = []
     for equation in graph.equations:
@@ -175,73 +169,3 @@ def _with_numbers(equation: Equation, uniform: dict[Atom, Literal]) -> Equation:
     inputs = tuple(n if n is not None else atom for n, atom in zip(numbers, equation.inputs, strict=True))
     kind = equation.primitive.output_type(*(atom.type for atom in inputs))
     return Equation(equation.primitive, inputs, equation.outputs) if kind == out.type else equation
-
-
-# --- operations with a simpler form ---------------------------------------------------------------------
-
-
-def simpler(equation: Equation) -> Result:
-    """Removes factors of one, casts and reshapes that change nothing, and other operations with a simpler form."""
-    rule = SIMPLER.get(type(equation.primitive))
-    return equation if rule is None else rule(equation)
-
-
-def _simpler_product(equation: Equation) -> Result:
-    left, right = equation.inputs
-    if isinstance(left, Variable) and isinstance(right, Variable):
-        return equation
-    (out,) = equation.outputs
-    for factor, other in ((left, right), (right, left)):
-        if _is_number(factor, 1) and other.type == out.type:
-            return [other]
-        if _is_number(factor, -1) and other.type == out.type:
-            return Equation(NEGATIVE, (other,), equation.outputs)
-    if equation.primitive == MASKED_MULTIPLY and isinstance(left, Literal) and left.value != 0:
-        return Equation(MULTIPLY, equation.inputs, equation.outputs)
-    return equation
-
-
-def _simpler_quotient(equation: Equation) -> Result:
-    x, y = equation.inputs
-    return [x] if _is_number(y, 1) and x.type == equation.outputs[0].type else equation
-
-
-def _simpler_power(equation: Equation) -> Result:
-    (x, exponent), (out,) = equation.inputs, equation.outputs
-    if equation.primitive == POWER and _is_number(exponent, 1) and x.type == out.type:
-        return [x]
-    if equation.primitive == POWER and _is_number(exponent, 2) and x.type.strong() == out.type:
-        return Equation(SQUARE, (x,), equation.outputs)
-    return equation
-
-
-def _without_effect_on_type(equation: Equation) -> Result:
-    """What changes nothing but the type does nothing if it keeps it."""
-    return equation.inputs if equation.inputs[0].type == equation.outputs[0].type else equation
-
-
-def _simpler_permutation(equation: Equation) -> Result:
-    primitive: Any = equation.primitive
-    return equation.inputs if primitive.axes == tuple(range(len(primitive.axes))) else equation
-
-
-def _simpler_slice(equation: Equation) -> Result:
-    """A slice of all entries in their order, or zeros of which none is left, is a reshape."""
-    primitive: Any = equation.primitive
-    given, wanted = equation.inputs[0].type, equation.outputs[0].type
-    forward = all(type(entry) is not tuple or entry[2] in (None, 1) for entry in primitive.key)
-    if given.size != wanted.size or not given.size or not forward:
-        return equation
-    return equation.inputs if given == wanted else Equation(Reshape(wanted.shape), equation.inputs, equation.outputs)
-
-
-SIMPLER: Mapping[type, Rule] = {
-    Multiply: _simpler_product, MaskedMultiply: _simpler_product, Divide: _simpler_quotient,
-    Power: _simpler_power, Permute: _simpler_permutation, Slice: _simpler_slice, PutSlice: _simpler_slice,
-    **dict.fromkeys((BroadcastTo, Cast, Reshape, SumTo), _without_effect_on_type),
-}  # fmt: skip
-"""The simpler form of operations, by their type."""
-
-
-def _is_number(atom: Atom, number: int) -> bool:
-    return isinstance(atom, Literal) and not atom.type.shape and bool(atom.value == number)

@@ -47,6 +47,39 @@ def index_of(key: Key) -> Any:
     return tuple(slice(*entry) if type(entry) is tuple else entry for entry in key)
 
 
+Places = list[int | range]
+"""What a key picks, axis by axis: an integer for an axis that it drops."""
+
+
+def places_of(key: Key, shape: Shape) -> Places | None:
+    """The places that a key picks along each axis; None if it makes new axes."""
+    if None in key:
+        return None
+    place = key.index(Ellipsis) if Ellipsis in key else len(key)
+    rest = (WHOLE,) * (len(shape) - len(key) + (Ellipsis in key))
+    entries = (*key[:place], *rest, *key[place + 1 :])
+    return [
+        range(n)[slice(*entry)] if type(entry) is tuple else range(n)[entry]
+        for n, entry in zip(shape, entries, strict=True)
+    ]
+
+
+def key_of(places: Places, shape: Shape) -> Key:
+    """The key that picks these places along the axes of a shape, as one would write it."""
+    return tuple(
+        place if isinstance(place, int) else _entry_of(place, n) for place, n in zip(places, shape, strict=True)
+    )
+
+
+def _entry_of(places: range, size: int) -> tuple[int | None, int | None, int | None]:
+    if not places:
+        return (0, 0, None)
+    start, stop, step = places[0], places[-1] + places.step, places.step
+    if step > 0:
+        return (start or None, stop if stop < size else None, step if step > 1 else None)
+    return (start if start < size - 1 else None, stop if stop >= 0 else None, step)
+
+
 def shown(key: Key) -> str:
     """The key as it is written between brackets."""
     return f"[{', '.join(map(_shown_entry, key))}]"
