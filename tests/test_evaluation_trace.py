@@ -239,7 +239,8 @@ def ones(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "args", "expected"),
     [
-        (lambda x: x**2, (3.0,), "v_0^2"),
+        (lambda x: x**2, (np.float64(3.0),), "v_0^2"),
+        (lambda x: x**2, (3.0,), "v_0 × v_0"),
         (lambda x: np.square(x), (3.0,), "v_0^2"),
         (lambda x: -x, (3.0,), "-v_0"),
         (lambda x: x + -1.0, (3.0,), "v_0 + (-1)"),

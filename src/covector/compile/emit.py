@@ -10,6 +10,7 @@ module, by `numbers` where what they repeat is straight-line code.
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -47,8 +48,8 @@ from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.ops.arithmetic import Add, Divide, Multiply, Power, Subtract
 from covector.ops.indexing import PutSlice, SetSlice
 
-RESERVED = frozenset({"np", "special", "GuardFailedError", *HELPERS})
-"""Names that emitted code uses, which its arguments must not have."""
+RESERVED = frozenset({"np", "special", "GuardFailedError", *HELPERS, *dir(builtins)})
+"""Names that emitted code uses, which it and its arguments must not have."""
 
 LOOP_NAMES = ("start", "here", "work", "first", "last", "block", "later")
 """Names in loops over blocks, which are used again in the next loop."""

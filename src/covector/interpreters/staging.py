@@ -25,7 +25,7 @@ from covector.core.interpreter import Interpreter, Tracer
 from covector.core.primitive import Primitive
 from covector.core.source_lines import instead_of, user_line
 from covector.core.types import Array, ArrayType, typeof
-from covector.errors import ConcreteValueError
+from covector.errors import ConcreteValueError, UnsupportedFunctionError
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, run_equations
 from covector.interpreters.constants import ConstantKeeper
 from covector.ops.debugging import held_back
@@ -34,11 +34,18 @@ Watch = Callable[[Variable, str, Callable[[], Array]], tuple[Array, list[Equatio
 """Given a variable, the question that Python asks of it and what finds its value: that, and equations to record."""
 
 
+class CaughtFailureError(UnsupportedFunctionError):
+    """The function went on after an operation had raised: for other values it does not, so there is no recording."""
+
+
 @final
 class StagingInterpreter(Interpreter):
     """Records an equation for each primitive."""
 
-    __slots__ = ("_constants", "_evaluated", "_keeper", "_literals", "_types", "_values", "_watch", "equations", "runs")
+    __slots__ = (
+        "_constants", "_evaluated", "_keeper", "_literals", "_types", "_values", "_watch",
+        "equations", "raised", "runs",
+    )  # fmt: skip
 
     def __init__(
         self, origin: str, values: dict[Variable, Array] | None, watch: Watch | None = None, runs: bool = False
@@ -47,6 +54,7 @@ class StagingInterpreter(Interpreter):
         self._watch = watch
         self.runs = runs
         self.equations: list[Equation] = []
+        self.raised: Exception | None = None
         self._values = values
         self._evaluated = 0
         self._constants: dict[int, tuple[Variable, Array]] = {}
@@ -70,14 +78,17 @@ class StagingInterpreter(Interpreter):
         kinds = self._types.get(key)
         if kinds is None:
             kinds = self._types[key] = primitive.output_type(*[atom.type for atom in atoms])
-        if type(kinds) is not tuple:
-            variable = Variable(kinds)
-            self.equations.append(Equation(primitive, tuple(atoms), (variable,)))
-            return StagingTracer(self, variable, primitive(*values) if self.runs else None)
-        variables = tuple([Variable(kind) for kind in kinds])
+        single = type(kinds) is not tuple
+        variables = (Variable(kinds),) if single else tuple([Variable(kind) for kind in kinds])
         self.equations.append(Equation(primitive, tuple(atoms), variables))
-        outputs = primitive(*values) if self.runs else (None,) * len(variables)
-        return tuple([StagingTracer(self, variable, out) for variable, out in zip(variables, outputs, strict=True)])
+        try:
+            found: Any = primitive(*values) if self.runs else None if single else (None,) * len(variables)
+        except Exception as error:
+            self.raised = error
+            raise
+        if single:
+            return StagingTracer(self, variables[0], found)
+        return tuple([StagingTracer(self, variable, value) for variable, value in zip(variables, found, strict=True)])
 
     def known(self, x: Array) -> Array:
         """The value of an input or output, where values are computed as they are recorded."""
@@ -131,8 +142,12 @@ class StagingInterpreter(Interpreter):
                 f"{self.origin}, so it has no value yet. {instead_of(asked)}"
             )
         self._values.update(self.constants)
-        with held_back():  # whoever runs the graph will print
-            run_equations(self.equations[self._evaluated :], self._values)
+        try:
+            with held_back():  # whoever runs the graph will print
+                run_equations(self.equations[self._evaluated :], self._values)
+        except Exception as error:
+            self.raised = error
+            raise
         self._evaluated = len(self.equations)
         return self._values[variable]
 
@@ -198,6 +213,11 @@ def _recorded(
         atoms = tuple(interpreter.atom(x) for x in outputs)
     finally:
         interpreter.ended = True
+    if interpreter.raised is not None:
+        raise CaughtFailureError(
+            f"{interpreter.origin} cannot record what the function does after it caught {interpreter.raised!r}, which "
+            "an operation raised for these values only. Test the values before instead, or call it without jit."
+        ) from interpreter.raised
     variables = tuple(x.variable for x in inputs)
     equations = tuple(interpreter.equations)  # whose types are what the primitives declare, by `process`
     return check(Graph(variables, equations, atoms, interpreter.constants), typed=frozenset(equations)), outputs

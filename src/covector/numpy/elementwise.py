@@ -23,7 +23,7 @@ from covector.numpy.indexing import take
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements, refuse
 from covector.numpy.ufuncs import conjugate, is_complex
-from covector.ops.comparison import ISNAN, LOWER_BOUND, SELECT, TRUNC, UPPER_BOUND, Round, cast
+from covector.ops.comparison import EQUAL, ISNAN, LOWER_BOUND, SELECT, TRUNC, UPPER_BOUND, Round, cast
 from covector.ops.elementary import ARCTAN2, DEGREES
 from covector.ops.parts import IMAGINARY_PART, REAL_PART
 from covector.ops.sorting import ArgSort, SearchSorted
@@ -232,7 +232,9 @@ def _interpolated(x: Array, xp: Array, fp: Array) -> Array:
     place = np.clip(place, 0, typeof(xp).shape[0] - 2)
     start, value = take(xp, place), take(fp, place)
     slope = (take(fp, place + 1) - value) / (take(xp, place + 1) - start)
-    return slope * (x - start) + value
+    # at a point itself an infinite slope would make NaN of the value
+    at_infinite = np.logical_and(EQUAL(x, start), np.isinf(slope))
+    return value + SELECT(at_infinite, 0.0, slope) * (x - start)
 
 
 def _periodic(x: Array, xp: Array, fp: Array, period: Array) -> tuple[Array, Array, Array]:

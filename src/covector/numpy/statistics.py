@@ -127,6 +127,10 @@ def nanpercentile(
     return _nan_quantile(operand(a), axis, _Asked(np.percentile, q, keepdims))
 
 
+DISCRETE = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
+"""Methods by which a quantile is an entry."""
+
+
 class _Asked(NamedTuple):
     """A quantile as NumPy was asked for it: by which of its functions, and with what."""
 
@@ -141,6 +145,11 @@ class _Asked(NamedTuple):
         if isinstance(self.q, Tracer) or (isinstance(self.q, np.ndarray) and self.q.dtype.hasobject):
             raise UnsupportedArgumentError("a quantile's q= has to be a plain number or array; it is traced")
         return np.asarray(self.q, np.float64) / (100.0 if self.function is np.percentile else 1.0)
+
+    @property
+    def is_of_entries(self) -> bool:
+        """Whether the answer is an entry or the mean of two, whatever q is."""
+        return self.function is _median or self.method in DISCRETE
 
     def answer_dtype(self, x: Array) -> np.dtype[Any]:
         """The dtype of NumPy's answer, on which the dtype of q has a part unless that is one of Python's numbers."""
@@ -170,7 +179,7 @@ def _quantile(x: Array, axis: Any, asked: _Asked) -> Array:
     place = _place(last + 1, q, asked.method)
     below = np.floor(place).astype(np.intp)
     start, end = (np.take(ordered, index, axis=-1) for index in (below, np.minimum(below + 1, last)))
-    value = start + (end - start) * (place - below).astype(typeof(x).dtype)
+    value = _between(start, end, (place - below).astype(typeof(x).dtype), asked.is_of_entries)
     largest = ordered[..., last]
     value = SELECT(*_nan_first(largest, np.ndim(q)), value)
     return _leading(cast(value, dtype), np.ndim(q), (x, axes, asked.keepdims))
@@ -199,10 +208,22 @@ def _nan_quantile(x: Array, axis: Any, asked: _Asked) -> Array:
     below = np.floor(places).astype(np.intp)
     above = np.minimum(below + 1, np.maximum(valid - 1, 0))
     start, end = (np.take_along_axis(ordered, index, axis=-1) for index in (below, above))
-    value = start + (end - start) * (places - below).astype(typeof(x).dtype)
+    value = _between(start, end, (places - below).astype(typeof(x).dtype), asked.is_of_entries)
     value = SELECT(valid == 0, np.nan, value)
     value = np.reshape(value, (*typeof(value).shape[:-1], *q.shape))
     return _leading(value, q.ndim, (x, axes, asked.keepdims))
+
+
+def _between(start: Array, end: Array, fraction: Array, of_entries: bool) -> Array:
+    """A fraction of the way from start to end: an entry or the mean of both, or else as NumPy interpolates.
+
+    Infinite entries are why these are not one formula: NumPy's median of 1, 2, inf is 2, its 0.5-quantile NaN.
+    """
+    if of_entries:
+        middle = EQUAL(fraction, 0)
+        return SELECT(middle, start, (start + SELECT(middle, start, end)) * 0.5)
+    way = end - start
+    return SELECT(fraction < 0.5, start + way * fraction, end - way * (1.0 - fraction))
 
 
 def _sorted_last(lines: Array) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 
 from covector.core.families import Binary, Unary
 from covector.core.primitive import parametrized
-from covector.core.types import Array
+from covector.core.types import Array, typeof
 from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT
 
 
@@ -218,8 +218,13 @@ LOG = Log()
 
 
 def power(x: Array, y: Array) -> Array:
-    """x ** y; a square where the exponent is the number 2, as NumPy's operator does it."""
-    return SQUARE(x) if type(y) is int and y == 2 else POWER(x, y)
+    """x ** y; a square where the exponent is the number 2, as NumPy's operator does it.
+
+    The square of a Python number is one: it adapts to the dtype of what it meets, and an integer does not overflow.
+    """
+    if type(y) is int and y == 2:
+        return MULTIPLY(x, x) if typeof(x).weak else SQUARE(x)
+    return POWER(x, y)
 
 
 RATIO, QUIET_POWER, QUIET_LOG = Divide(quiet=True), Power(quiet=True), Log(quiet=True)

@@ -294,6 +294,12 @@ class Results:
             return kind.dtype.type(value)
         if not isinstance(value, np.ndarray):
             return np.array(value) if isinstance(value, (float, complex, np.generic)) else value
+        return self.keep(value)
+
+    def keep(self, value: Array) -> Array:
+        """A value that the function returned; a copy of it, where it may be a view or was given."""
+        if not isinstance(value, np.ndarray):
+            return value
         if value.base is not None or not value.flags.writeable or id(value) in self.taken:
             value = value.copy()
         self.taken.add(id(value))

@@ -79,7 +79,7 @@ def jvp(function: Callable[..., Any], primals: Sequence[Tree], tangents: Sequenc
     out, aux = flat.restore(outputs)
     results = Results([*directions, *leaves])
     made = [results.make(t, typeof(p), is_scalar(p)) for p, t in zip(out, derivatives[: len(out)], strict=True)]
-    pair = flat.tree(out), flat.tree(made)
+    pair = flat.tree([results.keep(x) for x in out]), flat.tree(made)
     return (*pair, aux) if has_aux else pair
 
 

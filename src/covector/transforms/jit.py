@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, update_wrapper
 from keyword import iskeyword
 from operator import itemgetter
@@ -30,7 +30,7 @@ from covector.core.protocol import table
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError, DTypeMismatchError
 from covector.graph.graph import Graph, run
-from covector.interpreters.staging import record_flat, run_flat
+from covector.interpreters.staging import CaughtFailureError, record_flat, run_flat
 from covector.ops.debugging import held_back
 from covector.transforms.arguments import LEAF, FlatFunction, as_leaf
 from covector.transforms.log import logger
@@ -43,6 +43,10 @@ R = TypeVar("R")
 
 MOST_SPECIALIZATIONS = 16
 """How many branches of one function are compiled before it runs uncompiled."""
+
+
+CATCHABLE = (FloatingPointError, np.linalg.LinAlgError, Warning)
+"""What an operation may raise for some values and not for others; the function may be prepared for it."""
 
 
 class CacheInfo(NamedTuple):
@@ -82,7 +86,7 @@ class JittedFunction(Generic[P, R]):
             if ready is not None:
                 try:
                     result = ready[1](ready[0](*args))
-                except GuardFailedError:
+                except (GuardFailedError, *CATCHABLE):
                     return cast(R, self._run(args, kwargs))
                 self._hits += 1
                 return cast(R, result)
@@ -107,6 +111,8 @@ class JittedFunction(Generic[P, R]):
                 logger.debug("%s: guard failed, %s", self._origin, failure)
                 reason = f"a branch that no recording takes, {failure}"
                 continue
+            except CATCHABLE as failure:
+                return self._interrupted(args, kwargs, failure)
             self._hits += 1
             if position:
                 known.insert(0, known.pop(position))
@@ -115,7 +121,10 @@ class JittedFunction(Generic[P, R]):
         if len(known) >= MOST_SPECIALIZATIONS:
             return self._uncompiled(args, kwargs, reason)
         self._misses += 1
-        specialization, outputs = self._first(args, kwargs, leaves, traced)
+        try:
+            specialization, outputs = self._first(args, kwargs, leaves, traced)
+        except CaughtFailureError as failure:
+            return self._interrupted(args, kwargs, failure)
         number, types, seconds = len(known) + 1, _types(specialization.graph), 1e3 * specialization.seconds
         logger.info("%s: recording %d for (%s), %.1f ms: %s", self._origin, number, types, seconds, reason)
         self._keep(specialization, known)
@@ -184,7 +193,7 @@ class JittedFunction(Generic[P, R]):
         fixed = self._static.values(args, kwargs)
         found, structure = flatten((tuple(dynamic.values()), dynamic_kwargs))
         leaves = [table.operand(x) if _holds_tracers(x) else x for x in found]
-        return leaves, (structure, fixed)
+        return leaves, (structure, fixed, *_key_orders(dynamic.values()), *_key_orders(dynamic_kwargs.values()))
 
     # --- recording --------------------------------------------------------------------------------------
 
@@ -194,7 +203,10 @@ class JittedFunction(Generic[P, R]):
         """A recording, and the outputs of the call that it was made for, without compiling anything."""
         if traced:
             specialization = self._recorded(args, kwargs, leaves)
-            return specialization, run(specialization.graph, leaves)
+            try:
+                return specialization, run(specialization.graph, leaves)
+            except CATCHABLE as failure:
+                raise CaughtFailureError(str(failure)) from failure
         start = time.perf_counter()
         flat = FlatFunction(self.function, self._rebuild(args, kwargs))
         values = self._values(args, kwargs, leaves)
@@ -259,6 +271,11 @@ class JittedFunction(Generic[P, R]):
         warnings.warn(message, RuntimeWarning, stacklevel=4)
         return self.function(*args, **kwargs)
 
+    def _interrupted(self, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Any:
+        """What the function does when one of its operations raises: it may have an `except` of its own for that."""
+        logger.info("%s: runs uncompiled, for an operation raised %r", self._origin, failure)
+        return self.function(*args, **kwargs)
+
 
 def _packer(structure: TreeDefinition) -> Callable[[list[Any]], Any]:
     """What makes the output tree of a list of leaves; quick for a leaf and for a tuple of leaves."""
@@ -270,6 +287,16 @@ def _packer(structure: TreeDefinition) -> Callable[[list[Any]], Any]:
 
 _ARRAY = np.ndarray  # a global is found sooner than an attribute of a module
 _PLAIN = SCALARS | {_ARRAY}
+
+
+def _key_orders(trees: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """The keys of the dictionaries in trees: a function may go through them in order; structures have none."""
+    for tree in trees:
+        if isinstance(tree, dict):
+            yield tuple(tree)
+            yield from _key_orders(tree.values())
+        elif isinstance(tree, (tuple, list)):
+            yield from _key_orders(tree)
 
 
 def _leaf_key(x: Any) -> Any:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec
 
-import numpy as np
-
 from covector.core.broadcasting import BroadcastTo
 from covector.core.interpreter import origin_of
 from covector.core.types import Array, typeof
 from covector.errors import BatchAxisError
 from covector.interpreters.batching import batch_flat
 from covector.ops.axes import Permute
-from covector.transforms.arguments import FlatFunction, as_leaf
+from covector.transforms.arguments import FlatFunction, Results, as_leaf
 from covector.transforms.transformed import transformed
 from covector.trees import flatten, flatten_prefix, leaf_paths, unflatten
 
@@ -69,8 +67,8 @@ def vmap(
         flat = FlatFunction(function, lambda found: unflatten(structure, found))
         outputs, batched = batch_flat(flat, inputs, [a is not None for a in axes], size, origin)
         places = flatten_prefix(out_axes, flat.tree(range(flat.count)), "out_axes")
-        moved = [_placed(*each, size) for each in zip(outputs, batched, places, strict=True)]
-        return flat.tree(moved)
+        results = Results([*leaves, *inputs])
+        return flat.tree([results.keep(_placed(*each, size)) for each in zip(outputs, batched, places, strict=True)])
 
     result: Callable[..., Any] = transformed(batched_function, vmap, function, in_axes, out_axes, axis_size)
     return result
@@ -118,6 +116,5 @@ def _placed(x: Array, batched: bool, place: Any, size: int) -> Array:
         raise BatchAxisError(f"out_axes has {place}, but the batched output has {ndim} axes")
     if not batched:
         x = BroadcastTo((size, *kind.shape))(x)
-        x = x.copy() if isinstance(x, np.ndarray) else x
     place %= ndim
     return Permute((*range(1, place + 1), 0, *range(place + 1, ndim)))(x) if place else x

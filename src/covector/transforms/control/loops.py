@@ -13,12 +13,12 @@ from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
 from covector.graph.graph import Graph, Literal
 from covector.ops.debugging import held_back, show
-from covector.transforms.arguments import as_leaf
+from covector.transforms.arguments import Results, as_leaf
 from covector.transforms.control.bodies import known_value, recorded, retyped, strengthened, with_all_constants
 from covector.transforms.control.carrying import Carry
 from covector.transforms.control.conditional import scalar
 from covector.transforms.control.looping import While
-from covector.transforms.control.scan import Binomial, Plan, Steps, map_copies, scanned
+from covector.transforms.control.scan import Binomial, Plan, Steps, map_owned, scanned
 from covector.trees import Tree
 
 
@@ -127,14 +127,15 @@ def _run(cond_fun: Callable[..., Any], body_fun: Callable[..., Tree], carry: Car
 
 def _looped(cond_fun: Callable[..., Any], body_fun: Callable[..., Tree], carry: Carry) -> list[Array] | None:
     """The last carry for plain values, from a loop in Python; None if a function closes over traced ones."""
-    current = carry.leaves
+    current = map_owned(carry.leaves)
+    still: list[Array] = []
     steps = 0
     while True:
         holds = _condition(cond_fun(carry.tree(current)))
         if isinstance(holds, Tracer):
             return None
         if not holds:
-            return map_copies(_strong(carry, current), carry.leaves)
+            return list(map(Results(carry.leaves).keep, _strong(carry, current)))
         # the first step may have to be made again
         trial: AbstractContextManager[list[str]] = nullcontext([]) if steps else held_back()
         with trial as texts:
@@ -142,13 +143,20 @@ def _looped(cond_fun: Callable[..., Any], body_fun: Callable[..., Tree], carry: 
         if any(isinstance(x, Tracer) for x in outputs):
             return None
         if not steps and carry.settle(list(map(typeof, outputs))):
-            current = carry.leaves
+            current = map_owned(carry.leaves)
             continue
         show(texts)
-        if all(x is y for x, y in zip(outputs, current, strict=True)):
-            raise ArgumentError(_ENDLESS)
+        if all(x is y for x, y in zip(outputs, current, strict=True)):  # unless the step writes into arrays
+            arrays = any(isinstance(x, np.ndarray) for x in outputs)
+            if not arrays or (still and all(map(_same, still, outputs))):
+                raise ArgumentError(_ENDLESS)
+            still = map_owned(outputs)
         current = carry.kept(outputs)
         steps += 1
+
+
+def _same(x: Array, y: Array) -> bool:
+    return np.array_equal(x, y, equal_nan=True)
 
 
 def _strong(carry: Carry, leaves: Sequence[Array]) -> list[Array]:

@@ -16,7 +16,7 @@ from covector.errors import ArgumentError, DTypeMismatchError, ShapeMismatchErro
 from covector.graph.graph import Graph, run
 from covector.interpreters.staging import record_flat
 from covector.ops.debugging import held_back, show
-from covector.transforms.arguments import LEAF, PLAIN_LEAVES, as_leaf
+from covector.transforms.arguments import LEAF, PLAIN_LEAVES, Results, as_leaf, owned
 from covector.transforms.control.bodies import Split, input_types, recorded, retyped
 from covector.transforms.control.carrying import Carry
 from covector.transforms.control.scanning import Scan
@@ -206,10 +206,10 @@ def _looped(step: Callable[..., list[Array]], carry: Carry, steps: Steps, revers
     count, xs = len(carry.leaves), steps.slices
     order = range(steps.length - 1, -1, -1) if reverse else range(steps.length)
     with held_back() as texts:
-        outputs = step(*carry.leaves, *(x[order[0]] for x in xs))
+        outputs = step(*map_owned(carry.leaves), *(x[order[0]] for x in xs))
     while not any(isinstance(x, Tracer) for x in outputs) and carry.settle([typeof(x) for x in outputs[:count]]):
         with held_back() as texts:
-            outputs = step(*carry.leaves, *(x[order[0]] for x in xs))
+            outputs = step(*map_owned(carry.leaves), *(x[order[0]] for x in xs))
     kinds = [typeof(y).strong() for y in outputs[count:]]
     stacked = [np.empty((steps.length, *kind.shape), kind.dtype) for kind in kinds]
     current = carry.leaves
@@ -224,12 +224,13 @@ def _looped(step: Callable[..., list[Array]], carry: Carry, steps: Steps, revers
         current = carry.kept(outputs[:count])
         for buffer, y, kind in zip(stacked, outputs[count:], kinds, strict=True):
             buffer[i] = _same_output(y, kind)
-    return [*map_copies(current, carry.leaves), *stacked]
+    results = Results([*carry.leaves, *steps.leaves])
+    return [*(results.keep(x) for x in current), *stacked]
 
 
-def map_copies(values: Sequence[Array], given: Sequence[Array]) -> list[Array]:
-    """The values, copied where they are arrays that were given."""
-    return [x.copy() if isinstance(x, np.ndarray) and any(x is y for y in given) else x for x in values]
+def map_owned(leaves: Sequence[Array]) -> list[Array]:
+    """Copies of the arrays, which a step may write into, as it may when it is compiled."""
+    return [owned(x) for x in leaves]
 
 
 def _same_output(y: Array, kind: ArrayType) -> Array:
