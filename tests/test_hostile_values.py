@@ -255,3 +255,10 @@ def test_a_while_loop_may_write_into_its_carry_and_ends_if_nothing_changes() -> 
         np.testing.assert_array_equal(cv.while_loop(lambda c: c[0] < 3.0, increased, start), [3.0, 3.0])
     with pytest.raises(ArgumentError, match="would never end"):
         cv.while_loop(lambda c: c[0] < 3.0, lambda c: c, start)
+
+
+def test_keywords_keep_the_order_of_the_call() -> None:
+    joined = cv.jit(lambda **named: np.stack(list(named.values())))
+    for _ in range(2):
+        np.testing.assert_array_equal(joined(a=1.0, b=2.0), [1.0, 2.0])
+        np.testing.assert_array_equal(joined(b=2.0, a=1.0), [2.0, 1.0])

@@ -80,6 +80,20 @@ SEARCHED: dict[str, tuple[Norm, tuple[int, ...]]] = {
 EVERY = EXACT | SEARCHED
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_single_precision_stays_single_and_is_as_good_as_it_can_be(name: str) -> None:
+    norm, shape = EVERY[name]
+    for g in (drawn(shape, 0).astype(np.float32), np.eye(4, dtype=np.float32)[1].reshape(-1)[:4]):
+        g = np.resize(g, shape)
+        v, s = norm.maximizer(g), norm.subgradient(g)
+        found = v, s, norm.norm(g), norm.dual_norm(g), *norm.bracket(g), norm.maximizer(0 * g), norm.norm(0 * g)
+        assert {x.dtype for x in found} == {np.dtype(np.float32)}
+        close(norm.norm(v.astype(float)), 1.0, 2e-6)
+        close(np.sum(g * v), norm.dual_norm(g.astype(float)), 2e-6)
+        close(norm.dual_norm(s.astype(float)), 1.0, 2e-6)
+        close(np.sum(g * s), norm.norm(g.astype(float)), 2e-6)
+
+
 @pytest.mark.parametrize("name", EXACT)
 @given(seeds)
 def test_laws_to_rounding(name: str, seed: int) -> None:

@@ -104,6 +104,9 @@ INSIDE: dict[str, tuple[Callable[[Any], Any], Any]] = {
         lambda t: np.linalg.norm(np.concatenate([values(t["a"]), values(t["b"])]), 3), {"a": MATRIX, "b": MATRIX[:2]}
     ),
     "values stacked": (lambda t: np.stack([values(t[0]), values(t[1])]).max(axis=1).sum(), [MATRIX, MATRIX]),
+    "values of a decomposition": (lambda m: np.linalg.svd(m)[1][0], MATRIX),
+    "values of a thin one": (lambda m: np.linalg.svd(m, full_matrices=False)[1][:2].sum(), MATRIX),
+    "values of decompositions": (lambda t: np.linalg.svd(t)[1].sum(axis=1).max(), STACK),
     "values and entries": (lambda t: np.concatenate([values(t[0]), np.abs(t[1])]).sum(), [MATRIX, VECTOR]),
     "nested": (lambda m: np.sum(np.sqrt(np.sum((m @ SMALL) ** 2, axis=1)) ** 3) ** (1 / 3), MATRIX),
     "batched inside": (lambda m: cv.vmap(lambda row: np.abs(row).sum())(m).max(), MATRIX),
@@ -195,6 +198,14 @@ OUTSIDE: dict[str, tuple[Callable[[Any], Any], Any, type[CovectorError], str]] =
     "values plus entries": (
         lambda t: (values(t[0]) + np.abs(t[1])).max(), [MATRIX, np.zeros(3)], MissingRuleError, "`add`"
     ),
+    "the first of each": (lambda t: values(t)[:, 0].max(), STACK, MissingRuleError, "must be treated alike"),
+    "the first of each, turned": (lambda t: values(t).T[0].sum(), STACK, MissingRuleError, "must be treated alike"),
+    "singular vectors": (lambda m: np.linalg.svd(m)[0][0, 0], MATRIX, MissingRuleError, "`singular_value_decomposit"),
+    "the largest eigenvalue": (
+        lambda m: np.sqrt(np.linalg.eigvalsh(m.T @ m)[-1]), MATRIX, MissingRuleError, "`permute` and `contract`"
+    ),
+    "inlined": (lambda v: norms.l1().norm(v), VECTOR, MissingRuleError, r"write norm\(v\), not norm.norm\(v\)"),
+    "left out": (lambda v: np.abs(v)[:3].sum(), VECTOR, ArgumentError, "leaves entries unused"),
     "strided": (
         lambda v: (lambda s: s[::2].sum() + s[1::2].sum())(np.sort(np.abs(v))), VECTOR, MissingRuleError, "`sum`"
     ),
@@ -249,6 +260,20 @@ OUTSIDE: dict[str, tuple[Callable[[Any], Any], Any, type[CovectorError], str]] =
 def test_what_leaves_the_grammar_is_named(function: Any, like: Any, error: type[CovectorError], named: str) -> None:
     with pytest.raises(error, match=named):
         norms.dualize(function)(drawn(like, 0))
+
+
+@pytest.mark.parametrize(
+    ("norm", "known"),
+    [
+        (lambda m: np.sqrt(np.linalg.eigvalsh(m.T @ m)[-1]), norms.spectral()),
+        (lambda m: (lambda s: s[0] + s[1])(np.linalg.svd(m)[1]), norms.ky_fan(2)),
+    ],
+    ids=["eigenvalue", "two values"],
+)
+def test_a_norm_outside_the_grammar_that_slices_is_searched(norm: Any, known: Any) -> None:
+    found = norms.as_norm(norm, like=MATRIX)
+    assert not found.traits.exact
+    assert float(found.dual_norm(MATRIX)) == pytest.approx(float(known.dual_norm(MATRIX)), rel=1e-9)
 
 
 def test_weights_of_sorted_entries_are_learned() -> None:

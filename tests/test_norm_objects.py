@@ -132,6 +132,21 @@ def test_empty_vectors_have_length_zero(norm: Norm) -> None:
     assert norm.maximizer(nothing).shape == norm.subgradient(nothing).shape == (0,)
 
 
+@pytest.mark.parametrize("outer", ["l1", "l2", "linf"])
+def test_a_tree_without_parts_has_length_zero(outer: str) -> None:
+    norm = norms.tree({}, outer)
+    assert norm.norm({}) == norm.dual_norm({}) == 0.0
+    assert norm.maximizer({}) == norm.subgradient({}) == {}
+
+
+@pytest.mark.parametrize("inner", [norms.l1(), norms.lp(3), norms.l1() @ np.array([[2.0, 1.0], [0.0, 1.0]])], ids=str)
+def test_a_mask_that_keeps_nothing_gives_no_direction(inner: Norm) -> None:
+    norm = norms.restrict(inner, np.zeros(2, bool))
+    assert norm.dual_norm(np.ones(2)) == 0.0
+    assert norm.maximizer(np.ones(2)).tolist() == [0.0, 0.0]
+    assert norm.norm(np.zeros(2)) == 0.0
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (1, 4), (4, 1), (1, 1)])
 @pytest.mark.parametrize(
     "norm", [norms.spectral(), norms.nuclear(), norms.ky_fan(2), norms.schatten(3), norms.low_rank_hull(2)], ids=str

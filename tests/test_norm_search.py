@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import nnls
+from scipy.optimize import linprog, nnls
 
 import covector as cv
 from benchmarks import warm_directions as descent
 from covector import norms
 from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError
-from covector.norms.bundle import empty_warm_start
+from covector.norms.bundle import SPARE, empty_warm_start
 from covector.norms.implicit import solve_symmetric
 from covector.norms.nonnegative import nonnegative_least_squares
 from covector.norms.norm import Norm
@@ -95,21 +95,21 @@ BOXES, Counted = descent.BOXES, descent.Counted
 
 @pytest.mark.parametrize("name", BOXES)
 def test_a_descent_along_warm_directions_takes_ten_norm_gradients_a_step_and_no_more_steps(name: str) -> None:
-    """Logistic regression with an Armijo search to a hundredth of the first gap, the median of five; bounds hold."""
+    """Logistic regression with an Armijo search to a tenth, a twentieth, a hundredth of the first gap; bounds hold."""
     function, norm, shape = BOXES[name]
     share = []
-    for seed in range(5):
+    for seed in range(10 if name == "group" else 5):      # where descents are short their lengths vary
         problem = descent.logistic_regression(seed, shape)
         warm = descent.WarmDirections(function, shape, gap=0.1)
         steps = descent.steps_of_descent(*problem, shape, warm)
-        share.append(steps / descent.steps_of_descent(*problem, shape, norm.maximizer))
+        share.append(np.divide(steps, descent.steps_of_descent(*problem, shape, norm.maximizer)))
         assert max(warm.gradients[1:]) <= 10
         for g, v, lower, upper in warm.found:
             exact = norm.dual_norm(g)
             assert lower <= exact * (1 + 1e-12)
             assert upper >= exact * (1 - 1e-12)
             close(np.sum(g * v), lower, 1e-9)
-    assert np.median(share) <= 1.0
+    assert np.mean(share) <= 1.0
 
 
 @pytest.mark.parametrize(("name", "gap"), [("max", 0.3), ("max", 0.1), ("group", 0.1), ("max", 0.01), ("linf", 1e-9)])
@@ -120,8 +120,23 @@ def test_a_gap_that_is_asked_for_is_proved(name: str, gap: float) -> None:
     assert 0 <= upper - lower <= gap * upper
     before = box.calls
     again = norms.warm_maximizer(box, g, warm, gap)
-    assert box.calls - before <= 2
+    assert box.calls - before <= 1 + SPARE
     assert again[2] - again[1] <= gap * again[2]
+
+
+def test_without_a_proof_the_upper_bound_is_nearly_the_best_that_the_atoms_prove() -> None:
+    """That is min sum |c| over atoms.T @ c = g, by a linear program. Ten subgradients a step are too few here."""
+    rng, box, shape = np.random.default_rng(0), Counted(BOXES["group"][0]), BOXES["group"][2]
+    warm, ratios = norms.warm_start(np.zeros(shape)), []
+    for _ in range(12):
+        g = rng.normal(size=shape)
+        _, lower, upper, warm = norms.warm_maximizer(box, g, warm, 0.02)
+        atoms = np.vstack([warm.atoms, -warm.atoms])
+        best = linprog(np.ones(len(atoms)), A_eq=atoms.T, b_eq=np.ravel(g), method="highs").fun
+        ratios.append(upper / best)
+        assert upper - lower > 0.02 * upper or not ratios[1:]
+    assert min(ratios) >= 1 - 1e-9
+    assert np.mean(ratios) <= 1.02
 
 
 def test_a_warm_start_is_a_tree_of_arrays_of_fixed_shapes() -> None:

@@ -248,9 +248,11 @@ def test_directions_are_batched_as_a_loop(member: Member) -> None:
 @each_member
 def test_single_precision_stays_single(member: Member) -> None:
     g = drawn(member, 3).astype(np.float32)
-    v = member.norm.maximizer(g)
-    assert v.dtype == np.float32
-    close(v, member.norm.maximizer(g.astype(float)), 2e-4)
+    norm, v = member.norm, member.norm.maximizer(g)
+    close(v, norm.maximizer(g.astype(float)), 2e-4)
+    found = v, norm.subgradient(g), norm.duality_map(g), norm.norm(g), norm.dual_norm(g), *norm.bracket(g)
+    zeros = [method(0 * g) for method in (norm.norm, norm.dual_norm, norm.maximizer, norm.subgradient)]
+    assert {x.dtype for x in (*found, *zeros)} == {np.dtype(np.float32)}
 
 
 # --- referees -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import covector as cv
 from covector import norms, optimize
 from covector.errors import ArgumentError, NotDifferentiableError, ShapeMismatchError, TreeMismatchError
 from covector.norms.norm import Norm
-from covector.optimize import Optimizer, steepest_descent
+from covector.optimize import Optimizer, armijo, steepest_descent
 from covector.trees import flatten, map_leaves, unflatten
 from tests.descent import HESSIAN, RNG, ROOT, START, TARGET, bowl, bowl_gradient, close, trajectory
 
@@ -525,6 +526,39 @@ def test_policies_for_gradients_that_are_not_finite() -> None:
         assert (after.skipped, after.count) == (1, 0)
         wanted, _ = optimizer.update(good, state, START)
         close(optimizer.update(good, after, START)[0], wanted)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [steepest_descent("linf", 0.1), steepest_descent("l1", armijo()), optimize.mirror_descent("l2", 0.1)],
+    ids=["signs", "search", "mirror"],
+)
+@pytest.mark.parametrize("entry", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_raises_under_every_transformation(optimizer: Optimizer, entry: float) -> None:
+    params = {"a": np.ones(3), "b": np.ones(2)}
+    state = optimizer.init(params)
+    good = {"a": np.array([1.0, -2.0, 3.0]), "b": np.ones(2)}
+
+    def value(x: Any) -> Any:
+        return np.sum(np.cosh(x["a"])) + np.sum(np.cosh(x["b"]))
+
+    def updated(b: Any) -> Any:
+        return optimizer.update({**good, "b": b}, state, params, value=value(params), function=value)[0]
+
+    bad = np.array([1.0, entry])
+    batch = np.stack([good["b"], bad])
+    runs: list[Callable[[], Any]] = [
+        lambda: cv.jit(updated)(bad), lambda: cv.vmap(updated)(batch), lambda: cv.jit(cv.vmap(updated))(batch),
+        lambda: cv.vmap(cv.vmap(updated))(batch[None]), lambda: cv.grad(lambda b: np.sum(updated(b)["a"]))(bad),
+        lambda: cv.scan(lambda carry, b: (carry, updated(b)), 0.0, batch),
+        lambda: cv.jit(lambda b: cv.scan(lambda carry, row: (carry, updated(row)), 0.0, b))(batch),
+    ]  # fmt: skip
+    for run in runs:
+        with pytest.raises(ArgumentError, match=r"gradient\['b'\] has .*entries that are not finite"):
+            run()
+    wanted = updated(good["b"])
+    close(cv.jit(updated)(good["b"])["a"], wanted["a"])
+    close(cv.vmap(updated)(batch[:1])["a"][0], wanted["a"])
 
 
 def test_runs_with_bad_gradients_are_skipped_within_a_batch() -> None:

@@ -8,7 +8,6 @@
 """
 
 from covector.norms import thresholds as thresholds  # enters its rules for sums and maxima
-from covector.norms.calculus import reshaped
 from covector.norms.checks import check_norm
 from covector.norms.constructors import (
     from_dual,
@@ -42,12 +41,14 @@ from covector.norms.matrices import (
     schatten,
     spectral,
 )
-from covector.norms.norm import Norm, Traits
+from covector.norms.norm import Norm
 from covector.norms.ordered import k_support, oscar, owl, sparse_sign
 from covector.norms.pairs import hypot, infimal_convolution, minkowski
 from covector.norms.quadratic import quadratic, sobolev
+from covector.norms.reshaping import reshaped
 from covector.norms.solve import WarmStart, warm_maximizer, warm_start
 from covector.norms.subspaces import image, quotient, restrict
+from covector.norms.traits import Traits
 from covector.norms.vectors import l1, l2, linf, lp, rms
 
 __all__ = [

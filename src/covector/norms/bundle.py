@@ -18,7 +18,8 @@ them along, in arrays of fixed shapes.
     >>> def oracle(v):                                          # the norm l1 + l2
     ...     return float(np.sum(np.abs(v)) + np.sqrt(v @ v)), np.sign(v) + v / np.sqrt(v @ v)
     >>> bundle = Bundle(oracle, np.array([3.0, -1.0, 0.5]), empty_warm_start(3))
-    >>> bundle.search(gap=0.01, budget=20)
+    >>> bundle.span()
+    >>> bundle.approach(gap=0.01, budget=20)
     >>> bool(bundle.lower <= 1.5 <= bundle.upper <= 1.01 * bundle.lower)
     True
 
@@ -49,11 +50,17 @@ MANY, FEW, MOST_NUMBERS = 10, 64, 2**22
 RELAXATION, EASING = 10.0, 1.0
 """The epsilon of the method, at least, relative to the gap asked for and to the gap reached."""
 
+SPARE, SMALLER, TIGHTER = 3, 0.3, 3.0
+"""Once the gap is proved: how many more atoms are worth asking for, towards which part of it, by which RELAXATION."""
+
 RADII, TRIES, CORRECTIVE = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 30, 1e-6
 """Around the best vector: how far, relative to its length, how often, and the epsilon of the combinations there."""
 
 SLACK = 0.1
 """By how much, relative to the gap asked for, a new vector may be too long for the norm that the atoms describe."""
+
+ROUNDING = 1e-12
+"""By how much more than the gap asks for is aimed at, so that rounding does not spoil the proof."""
 
 PATIENCE = 20
 """How many new atoms may be of no use before the search ends."""
@@ -176,6 +183,7 @@ class Bundle:
         pairing = float(np.dot(covector, warm.vector))
         self.vector, self.lower, self.upper = np.sign(pairing) * warm.vector, abs(pairing), np.inf
         self.atom = np.zeros_like(covector)
+        self.candidate, self.asked = np.zeros_like(covector), 0
 
     @property
     def warm(self) -> WarmStart:
@@ -185,6 +193,7 @@ class Bundle:
     def visit(self, vector: Array) -> tuple[float, Array]:
         """The norm and a subgradient, which becomes an atom, at a vector, which may be the best so far."""
         length, atom = self.oracle(vector)
+        self.asked += 1
         if not (length > 0 and np.isfinite(length)):
             return np.inf, np.zeros_like(vector)
         pairing = float(np.dot(self.covector, vector))
@@ -194,16 +203,16 @@ class Bundle:
         self._keep(atom)
         return length, atom
 
-    def search(self, gap: float, budget: int) -> None:
+    def search(self, gap: float, budget: int, relaxation: float = RELAXATION) -> None:
         """New atoms until the bounds are within the gap of each other, relative to the upper one, or none helps."""
-        if not np.any(self.atoms):
-            self.span()
+        last = self.asked + budget
         coordinates, useless = coordinates_of(self.atoms), 0
         self._bound_by_one_atom(coordinates)
-        for left in range(budget, -1, -1):
+        while True:
             bounds = self.lower, self.upper
-            vector = self._best_of_atoms(coordinates, max(RELAXATION * gap, EASING * self.gap()), SLACK * gap)
-            if self.gap() <= gap or not np.any(vector) or not left:
+            vector = self._best_of_atoms(coordinates, max(relaxation * gap, EASING * self.gap()), SLACK * gap)
+            self.candidate = vector
+            if self.gap() <= gap or not np.any(vector) or self.asked >= last:
                 return
             self.visit(vector / np.max(np.abs(vector)))
             helped = self.lower > bounds[0] * (1 + gap / 8) or self.upper < bounds[1] * (1 - gap / 8)
@@ -211,20 +220,45 @@ class Bundle:
             if useless > PATIENCE:
                 return
 
-    def linger(self, gap: float, before: Array) -> None:
+    def approach(self, gap: float, budget: int) -> None:
+        """A search that is to be cheap: first for a proof of the gap, then for a better direction than it asks for.
+
+        A direction that is better than need be lets `linger` stay nearer to the last one. Where the budget is at its
+        end before the gap is proved, the upper bound is made the best that the atoms can prove.
+        """
+        last = self.asked + budget
+        self.search(gap, budget)
+        if self.gap() <= gap:
+            self.search(SMALLER * gap, min(SPARE, last - self.asked), TIGHTER)
+        else:
+            self._best_of_atoms(coordinates_of(self.atoms), SLACK * gap)
+
+    def linger(self, gap: float, before: Array, budget: int) -> None:
         """Moves the best vector towards one of norm 1, as far as the gap allows.
 
         Of all directions that are good enough one near the last is best for descent: it zigzags less. Where the gap is
-        not proved, the best that has been found counts as the best there is.
+        not proved, the best that has been found counts as the best there is. What the atoms take for best, and nobody
+        has tried, is moved instead if it keeps what it promises.
         """
         best, other = self.lower, float(np.dot(self.covector, before))
         goal = (1.0 - gap) * (self.upper if self.gap() <= gap else best)
-        if not other < goal < best:
+        aim = goal * (1.0 + ROUNDING)
+        if not other < aim < best:
             return
-        share = (best - goal) / (best - other)
-        vector = (1.0 - share) * self.vector + share * before
+        share = (best - aim) / (best - other)
+        for vector in (self.candidate, self.vector)[: max(budget, 0)]:
+            promised = float(np.dot(self.covector, vector))
+            if promised > 0 and self._settle((1.0 - share) * (best / promised) * vector + share * before, goal):
+                return
+
+    def _settle(self, vector: Array, goal: float) -> bool:
+        """Makes a vector the best one if it is as good as asked for."""
         length, _ = self.visit(vector)
-        self.vector, self.lower = vector / length, float(np.dot(self.covector, vector)) / length
+        steepness = float(np.dot(self.covector, vector)) / length
+        if steepness < goal:
+            return False
+        self.vector, self.lower = vector / length, steepness
+        return True
 
     def close(self, gap: float) -> None:
         """Atoms from nearer and nearer around the best vector, until the bounds are within the gap.

@@ -8,15 +8,14 @@
 | `tree({"a": N1, "b": N2}, outer)` | outer(N1(v_a), N2(v_b)) | outer*(N1*(g_a), N2*(g_b)) | each part's, shared out |
 | `per_leaf(N, outer)` | the same with N for every array | | |
 | `blockwise(N, outer, axes)` | the same for the blocks that span some axes of an array | | |
-| `reshaped(N, shape)` | N of v in another shape | the same | the same |
 
 `N1 + N2`, `N1 | N2`, `hypot` and what is dual to them are in `covector.norms.pairs`, images, restrictions and quotients
-in `covector.norms.subspaces`, interpolation in `covector.norms.interpolation`.
+in `covector.norms.subspaces`, other shapes in `reshaping`, what lies between two norms in `interpolation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any, final
 
@@ -30,9 +29,9 @@ from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError, TreeMismatchError
 from covector.norms.layout import ratio, real_leaf, scaled
 from covector.norms.matrices import SingularValueNorm
-from covector.norms.norm import DUALS, Norm, Traits
+from covector.norms.norm import DUALS, Norm
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.solve import Bracket
+from covector.norms.traits import Traits
 from covector.norms.vectors import L2, LInf
 from covector.transforms.vectorize import vmap
 from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, leaf_path, unflatten
@@ -101,7 +100,7 @@ class Product(Norm):
                 found.append(getattr(part, method)(subtree))
             except (ArgumentError, ShapeMismatchError) as error:
                 raise type(error)(f"in {_name(self.structure, i)}: {error}") from error
-        return np.stack(found)
+        return np.stack(found) if found else np.zeros(0)
 
     def _join(self, shares: Array, method: str, tree: Tree) -> Tree:
         subtrees = self._split(tree)
@@ -277,73 +276,6 @@ def _times_blocks(shares: Array, blocks: Array) -> Array:
     return np.reshape(shares, (-1,) + (1,) * (typeof(blocks).ndim - 1)) * blocks
 
 
-# --- another shape --------------------------------------------------------------------------------------------
-
-
-@registered
-@final
-@frozen(eq=False)
-class Reshaped(Norm):
-    """The norm of an array in another shape, its axes moved before."""
-
-    inner: Norm = field(metadata=PARAMETER)
-    shape: tuple[int, ...]
-    order: tuple[int, ...] | None = None
-
-    def norm(self, vector: Tree) -> Array:
-        return self.inner.norm(self._forth(vector)[0])
-
-    def dual_norm(self, covector: Tree) -> Array:
-        return self.inner.dual_norm(self._forth(covector)[0])
-
-    def maximizer(self, covector: Tree) -> Tree:
-        x, back = self._forth(covector)
-        return back(self.inner.maximizer(x))
-
-    def subgradient(self, vector: Tree) -> Tree:
-        x, back = self._forth(vector)
-        return back(self.inner.subgradient(x))
-
-    def searched_dual(self, covector: Tree) -> Bracket | None:
-        x, back = self._forth(covector)
-        found = self.inner.searched_dual(x)
-        return None if found is None else (back(found[0]), *found[1:])
-
-    def bound(self, vector: Tree) -> Array:
-        return self.inner.bound(self._forth(vector)[0])
-
-    def dual_bound(self, covector: Tree) -> Array:
-        return self.inner.dual_bound(self._forth(covector)[0])
-
-    def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
-        x, back = self._forth(vector)
-        return back(self.inner.project(x, radius))
-
-    def project_dual(self, covector: Tree, radius: Any = 1.0) -> Tree:
-        x, back = self._forth(covector)
-        return back(self.inner.project_dual(x, radius))
-
-    @property
-    def traits(self) -> Traits:
-        return attrs.evolve(self.inner.traits, unitarily_invariant=False)
-
-    def _forth(self, tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
-        """The array in its other shape, and the way back."""
-        leaves, structure = flatten(tree)
-        if len(leaves) != 1:
-            raise TreeMismatchError(f"reshaped measures one array; found {len(leaves)}. Use per_leaf(reshaped(...))")
-        x = real_leaf(tree, 0, leaves[0])
-        order = tuple(range(typeof(x).ndim)) if self.order is None else self.order
-        moved = np.transpose(x, order)
-        between = typeof(moved).shape
-
-        def back(y: Array) -> Tree:
-            places = tuple(int(i) for i in np.argsort(order))
-            return unflatten(structure, [np.transpose(np.reshape(y, between), places)])
-
-        return np.reshape(moved, self.shape), back
-
-
 # --- De Morgan ------------------------------------------------------------------------------------------------
 
 
@@ -355,13 +287,12 @@ def _dual_of_parts(norm: Any) -> Any:
     return attrs.evolve(norm, inner=norm.inner.dual, outer=norm.outer.dual)
 
 
-def _dual_of_inner(norm: Any) -> Any:
+def _dual_of_inner(norm: SingularValueNorm) -> SingularValueNorm:
     return attrs.evolve(norm, inner=norm.inner.dual)
 
 
 DUALS.update({
-    Product: _dual_product, PerLeaf: _dual_of_parts, Blockwise: _dual_of_parts, Reshaped: _dual_of_inner,
-    SingularValueNorm: _dual_of_inner,
+    Product: _dual_product, PerLeaf: _dual_of_parts, Blockwise: _dual_of_parts, SingularValueNorm: _dual_of_inner,
 })  # fmt: skip
 
 
@@ -372,28 +303,6 @@ def product(norms: Tree, outer: Norm) -> Product:
     """The norm of trees that begin as a tree of norms does: an absolute outer norm of the norms of the parts."""
     parts, structure = optree.tree_flatten(norms, is_leaf=lambda x: isinstance(x, Norm), namespace=NAMESPACE)
     return Product(tuple(parts), absolute(outer), structure)
-
-
-def reshaped(norm: Norm, shape: Sequence[int], order: Sequence[int] | None = None) -> Reshaped:
-    """The norm of an array in another shape: of the parts of fused weights, of a convolution's kernel as a matrix.
-
-    Args:
-        norm: what measures the array in its new shape.
-        shape: the new shape; one entry may be -1.
-        order: the order to bring the axes in before, as for `np.transpose`.
-
-    Law: `reshaped(N, shape).norm(v) = N.norm(v.reshape(shape))`.
-
-    Example:
-        >>> from covector.norms import blockwise, spectral
-        >>> heads = reshaped(blockwise("spectral", "linf", axes=(1, 2)), (2, 2, 3))       # two heads of shape (2, 3)
-        >>> heads.maximizer(np.ones((4, 3))).shape
-        (4, 3)
-        >>> kernel = reshaped(spectral(), (8, -1))                                    # a kernel of shape (8, 3, 5, 5)
-        >>> float(kernel.norm(np.ones((8, 3, 5, 5))).round(9))
-        24.494897428
-    """
-    return Reshaped(norm, tuple(shape), None if order is None else tuple(order))
 
 
 def absolute(outer: Norm) -> Norm:

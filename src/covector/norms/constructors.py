@@ -29,11 +29,12 @@ from attrs import frozen
 
 from covector.core.types import Array
 from covector.norms.define import Defined, define
-from covector.norms.layout import combined, magnitude, pairing, ravel
-from covector.norms.norm import Norm, Traits
+from covector.norms.layout import combined, doubles, magnitude, pairing, ravel, typed_like
+from covector.norms.norm import Norm
 from covector.norms.registration import registered
 from covector.norms.solve import Bracket, attained
 from covector.norms.subspaces import image
+from covector.norms.traits import Traits
 from covector.norms.vectors import l1
 from covector.trees import Tree
 
@@ -131,13 +132,13 @@ class Projected(Norm):
         return pairing(covector, self.maximizer(covector))
 
     def maximizer(self, covector: Tree) -> Tree:
-        flat, restore = ravel(covector)
+        flat, restore = doubles(covector)
         unit = flat / magnitude(flat)
         size = magnitude(ravel(self.given_projection(restore(FAR * unit)))[0])
         point = np.zeros_like(unit)
         for distance in (FAR, NEAR, NEAR):
             point, _ = ravel(self.given_projection(restore(point + distance * size * unit)))
-        return restore(np.where(np.any(flat != 0), point, 0.0))
+        return typed_like(covector, restore(np.where(np.any(flat != 0), point, 0.0)))
 
     def subgradient(self, vector: Tree) -> Tree:
         return self.searched_primal(vector)[0]

@@ -27,11 +27,12 @@ from covector.errors import ArgumentError, ConcreteValueError, MissingRuleError
 from covector.norms.calculus import Blockwise, PerLeaf, Product, absolute, product
 from covector.norms.checks import check_norm, gradient_of_norm
 from covector.norms.dualize import dualize
-from covector.norms.layout import pairing
+from covector.norms.layout import number_like, pairing, typed_like
 from covector.norms.matrices import nuclear, rms_to_rms, spectral
-from covector.norms.norm import Norm, Traits
+from covector.norms.norm import Norm
 from covector.norms.registration import registered
 from covector.norms.solve import Bracket, attained
+from covector.norms.traits import Traits
 from covector.norms.vectors import l1, l2, linf, lp, rms
 from covector.trees import Tree
 
@@ -56,21 +57,21 @@ class Defined(Norm):
 
     def norm(self, vector: Tree) -> Array:
         if self.given_norm is not None:
-            return self.given_norm(vector)
+            return number_like(vector, self.given_norm(vector))
         found = self.searched_primal(vector)
-        return dualize(self.dual_norm)(vector) if found is None else found[1]
+        return number_like(vector, dualize(self.dual_norm)(vector)) if found is None else found[1]
 
     def dual_norm(self, covector: Tree) -> Array:
         if self.given_dual_norm is not None:
-            return self.given_dual_norm(covector)
+            return number_like(covector, self.given_dual_norm(covector))
         if self.given_maximizer is not None:
-            return pairing(covector, self.given_maximizer(covector))
+            return pairing(covector, self.maximizer(covector))
         found = self.searched_dual(covector)
-        return self._derived(self.norm, covector) if found is None else found[1]
+        return number_like(covector, self._derived(self.norm, covector)) if found is None else found[1]
 
     def maximizer(self, covector: Tree) -> Tree:
         if self.given_maximizer is not None:
-            return self.given_maximizer(covector)
+            return typed_like(covector, self.given_maximizer(covector))
         found = self.searched_dual(covector)
         return gradient_of_norm(self.dual_norm, covector) if found is None else found[0]
 

@@ -1,8 +1,7 @@
 """The dual rules of the operations that come after `abs` or singular values in a disciplined norm.
 
-Each value of such a program is an array of norms of disjoint parts of the argument. A `Part` is what the dual program
-has in its place: the array of their dual norms ("gauge"), or of its powers while a root is still to come ("power": for
-the p-th powers of norms, the q-th powers of their duals), or sorted ("sorted": with the weight of each place).
+Each rule takes what the dual program has in the place of its operands, and returns what it has in that of the result:
+see `covector.norms.parts`.
 
 Singular values come sorted too, and what is sorted must be treated alike, or by weights that fall with the values:
 which of them is which depends on the argument. See `covector.norms.alike`.
@@ -15,56 +14,22 @@ which of them is which depends on the argument. See `covector.norms.alike`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 
 from covector.core.interpreter import Tracer
 from covector.core.primitive import Primitive, as_tuple
-from covector.core.types import Array, typeof
-from covector.errors import ArgumentError, MissingRuleError, ShapeMismatchError
+from covector.core.types import typeof
+from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.alike import Alike, rearranged_alike, reduced_alike, varies_within
 from covector.norms.layout import root
+from covector.norms.parts import Part, refused, taken_apart
 from covector.norms.polar import significant
 from covector.trees import unflatten
 
 Rule = Callable[[Any, list[Any]], Any]
-
-MEANINGS = {
-    "linear": "a linear function of the argument",
-    "power": "a power of a norm",
-    "sorted": "an array of sorted entries",
-}
-
-
-@final
-@frozen(eq=False)
-class Part:
-    """The dual of a value of a norm's program: an array, what it is, and the exponent or the weights that go with it.
-
-    For sorted entries, in increasing order, `places` says which of them the value consists of; of those with the same
-    number in `unsorted` no order is known. `alike` says which entries have lost their identity by sorting.
-    """
-
-    value: Array
-    kind: str
-    exponent: float = 1.0
-    weights: Any = None
-    places: Any = None
-    unsorted: Any = None
-    alike: Alike | None = None
-
-    @property
-    def description(self) -> str:
-        """What the value is, for messages."""
-        return MEANINGS.get(self.kind, "a norm")
-
-    @property
-    def conjugate(self) -> float:
-        """The q with 1/p + 1/q = 1."""
-        return self.exponent / (self.exponent - 1.0)
-
 
 def rule_for(primitive: Primitive) -> Rule:
     """The dual rule of an operation; for one outside the grammar, a rule that says so."""
@@ -73,20 +38,6 @@ def rule_for(primitive: Primitive) -> Rule:
 
 def _outside(equation: Any, operands: list[Any]) -> Part:
     raise refused(equation, "is not an operation of disciplined norms")
-
-
-def refused(equation: Any, reason: str) -> MissingRuleError:
-    """The error for an operation that leaves the grammar."""
-    return MissingRuleError(
-        f"dualize: `{equation.primitive.name}` {reason}. A norm is built of invertible linear maps, then abs or "
-        "singular values, then sums, maxima, powers with their roots and positive weights, each value used once; or "
-        "give its dual with norms.define(dual_norm=...)."
-    )
-
-
-def taken_apart(equation: Any) -> MissingRuleError:
-    """The error for an operation that does not treat the singular values of one matrix alike."""
-    return refused(equation, "takes singular values of one matrix apart; they are sorted, and must be treated alike")
 
 
 # --- what operands must be ------------------------------------------------------------------------------------

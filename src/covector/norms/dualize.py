@@ -45,13 +45,14 @@ from attrs import frozen
 
 from covector.core.primitive import as_tuple
 from covector.core.types import Array, ArrayType, typeof
-from covector.errors import ArgumentError, ConcreteValueError, TracerConversionError
+from covector.errors import ArgumentError, ConcreteValueError, CovectorError, TracerConversionError
 from covector.graph.graph import Equation, Graph, Literal, Variable, value_of
 from covector.norms.calls import norms_kept_whole
-from covector.norms.disciplined import Part, check_shapes, rule_for, settled
+from covector.norms.disciplined import check_shapes, rule_for, settled
 from covector.norms.layout import magnitude, ravel
 from covector.norms.linear_part import dual_linear_part
 from covector.norms.normal_form import normal_form
+from covector.norms.parts import Part, taken_apart
 from covector.norms.uses import Uses
 from covector.transforms.recording import make_graph
 from covector.trees import Tree, flatten, map_leaves
@@ -130,8 +131,20 @@ def run_dual(graph: Graph, covectors: list[Array]) -> Array:
             continue
         operands = [_operand(atom, values, constants, equation) for atom in equation.inputs]
         parts = as_tuple(check_shapes(equation, rule_for(equation.primitive)(equation, operands)))
+        if uses.leaves_entries(equation):
+            raise _incomplete(equation, operands[0], graph)
         values.update(zip(equation.outputs, parts, strict=True))
     return _result(graph, values)
+
+
+def _incomplete(equation: Equation, part: Part, graph: Graph) -> CovectorError:
+    """The error for norms of parts of the argument that are not all used."""
+    if part.alike is not None:
+        return taken_apart(equation)
+    return ArgumentError(
+        f"dualize: `slice` leaves entries unused, so that changing them has length zero: this is a seminorm, not a "
+        f"norm.\n{graph}"
+    )
 
 
 def _operand(atom: Any, values: dict[Variable, Part], constants: dict[Variable, Array], equation: Equation) -> Any:

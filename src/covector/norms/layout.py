@@ -23,7 +23,7 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import NotDifferentiableError, ShapeMismatchError
 from covector.transforms.stop import stop_gradient
-from covector.trees import Tree, flatten, flatten_like, leaf_path, unflatten
+from covector.trees import Tree, flatten, flatten_like, leaf_path, map_leaves, unflatten
 
 
 def ravel(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
@@ -50,6 +50,17 @@ def ravel(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
 
     flat = [np.reshape(leaf, -1) for leaf in leaves]
     return np.concatenate(flat) if flat else np.zeros(0), restore
+
+
+def doubles(tree: Tree) -> tuple[Array, Callable[[Array], Tree]]:
+    """The entries as one vector of doubles, and the way back to one of doubles: for work that rounding would spoil."""
+    flat, _ = ravel(tree)
+    _, restore = ravel(map_leaves(_zeros, tree))
+    return flat.astype(float), restore
+
+
+def _zeros(leaf: Array) -> Array:
+    return np.zeros(np.shape(leaf))
 
 
 def _as_leaf(vector: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -131,6 +142,21 @@ def typed_like(example: Tree, tree: Tree) -> Tree:
     dtypes = [typeof(x).dtype for x in flatten(example)[0]]
     leaves, structure = flatten(tree)
     return unflatten(structure, [x.astype(d) if d.kind == "f" else x for x, d in zip(leaves, dtypes, strict=True)])
+
+
+def number_like(example: Tree, number: Array) -> Array:
+    """A number in the dtype that the floating-point entries of a tree have together.
+
+    Parameters of a norm are double, and so would be all that it measures.
+    """
+    plain = isinstance(number, (np.ndarray, np.generic))
+    if plain and isinstance(example, np.ndarray) and number.dtype == example.dtype:
+        return number
+    kinds = [typeof(x).dtype for x in flatten(example)[0]]
+    if not (plain or isinstance(number, Tracer)) or not kinds or any(kind.kind != "f" for kind in kinds):
+        return number
+    dtype = np.result_type(*kinds)
+    return number if number.dtype == dtype else number.astype(dtype)
 
 
 def scaled(factor: Any, tree: Tree) -> Tree:

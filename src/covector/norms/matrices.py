@@ -27,10 +27,11 @@ from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, ShapeMismatchError, TreeMismatchError
 from covector.norms.layout import magnitude, real_leaf
 from covector.norms.leading import leading
-from covector.norms.norm import Norm, Traits, tie_policy
+from covector.norms.norm import Norm, tie_policy
 from covector.norms.ordered import KSupport, SparseSign, sparse_sign
 from covector.norms.polar import POLAR_FACTOR, significant
 from covector.norms.registration import PARAMETER, registered
+from covector.norms.traits import Traits
 from covector.norms.vectors import L1, LInf, l1, linf, lp
 from covector.trees import Tree, flatten, unflatten
 

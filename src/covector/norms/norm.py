@@ -32,10 +32,11 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError, MissingRuleError
 from covector.norms.calls import called
-from covector.norms.layout import combined, pairing, ratio, scaled, typed_like
+from covector.norms.layout import combined, number_like, pairing, ratio, scaled, typed_like
 from covector.norms.maps import Diagonal, InvertibleMap, as_map
 from covector.norms.registration import PARAMETER, registered, same, structural_hash
 from covector.norms.solve import Bracket
+from covector.norms.traits import Traits
 from covector.trees import Tree, map_leaves
 
 TIES = ("min_norm", "vertex", "split", "random")
@@ -54,37 +55,6 @@ They are entered where the norms are defined: those that know the dual in closed
 
 DUALS: dict[type, Callable[[Any], Norm]] = {}
 """The dual, for norms whose dual is of a class of its own; entered where the norms are defined."""
-
-
-@final
-@frozen
-class Traits:
-    """What is known of a norm, for the algorithms that can use it.
-
-    smooth: differentiable away from zero. strictly_convex: the ball has no flat parts, so that directions are
-    unique and the dual is smooth. polyhedral: the ball is a polytope. absolute: depends on |entries| only.
-    unitarily_invariant: depends on singular values only. exact: the dual norm and the maximizer are known, and not
-    searched for; exact_norm: the norm and its subgradient are.
-    """
-
-    smooth: bool = False
-    strictly_convex: bool = False
-    polyhedral: bool = False
-    absolute: bool = False
-    unitarily_invariant: bool = False
-    exact: bool = True
-    exact_norm: bool = True
-
-    def dual(self) -> Traits:
-        """The traits of the dual norm."""
-        return attrs.evolve(
-            self, smooth=self.strictly_convex, strictly_convex=self.smooth,
-            exact=self.exact_norm, exact_norm=self.exact,
-        )  # fmt: skip
-
-    def __and__(self, other: Traits) -> Traits:
-        """What holds of both."""
-        return Traits(*(a and b for a, b in zip(attrs.astuple(self), attrs.astuple(other), strict=True)))
 
 
 class Norm(ABC):
@@ -166,8 +136,8 @@ class Norm(ABC):
         if found is not None:
             return found
         vector = self.maximizer(covector)
-        lower = ratio(pairing(covector, vector), self.bound(vector))
-        return vector, lower, np.maximum(self.dual_bound(covector), lower)
+        lower = number_like(covector, ratio(pairing(covector, vector), self.bound(vector)))
+        return vector, lower, np.maximum(number_like(covector, self.dual_bound(covector)), lower)
 
     def bound(self, vector: Tree) -> Array:
         """The norm, or a bound from above if it, or that of a part, has to be searched for."""
@@ -310,10 +280,10 @@ class Scaled(Norm):
     factor: Any = field(metadata=PARAMETER)
 
     def norm(self, vector: Tree) -> Array:
-        return self.factor * self.inner.norm(vector)
+        return number_like(vector, self.factor * self.inner.norm(vector))
 
     def dual_norm(self, covector: Tree) -> Array:
-        return self.inner.dual_norm(covector) / self.factor
+        return number_like(covector, self.inner.dual_norm(covector) / self.factor)
 
     def maximizer(self, covector: Tree) -> Tree:
         return scaled(1.0 / self.factor, self.inner.maximizer(covector))
@@ -348,10 +318,10 @@ class Precomposed(Norm):
     map: InvertibleMap = field(metadata=PARAMETER)
 
     def norm(self, vector: Tree) -> Array:
-        return self.inner.norm(self.map.apply(vector))
+        return number_like(vector, self.inner.norm(self.map.apply(vector)))
 
     def dual_norm(self, covector: Tree) -> Array:
-        return self.inner.dual_norm(self.map.transpose_solve(covector))
+        return number_like(covector, self.inner.dual_norm(self.map.transpose_solve(covector)))
 
     def maximizer(self, covector: Tree) -> Tree:
         return typed_like(covector, self.map.solve(self.inner.maximizer(self.map.transpose_solve(covector))))

@@ -1,9 +1,9 @@
-"""A recorded norm, with two ways of writing squares brought into one form.
+"""A recorded norm, with several ways of writing squares and singular values brought into one form each.
 
 A disciplined norm uses every value once, but people write squared lengths with the argument twice: `(A @ v) @ (A @ v)`
 and `v @ H @ v`. Linear values that are computed twice are computed once, so that the first is the product of a value
 with itself. A product of two different linear functions of one value x is a quadratic form x^T Q x; with Q = L L^T it
-is |L^T x|^2.
+is |L^T x|^2. Of a singular value decomposition, whoever measures with it uses the values alone.
 
     >>> from covector.transforms.recording import make_graph
     >>> H = np.array([[4.0, 0.0], [0.0, 9.0]])
@@ -28,12 +28,13 @@ from covector.norms.uses import linear_values
 from covector.ops.arithmetic import Multiply
 from covector.ops.axes import Sum
 from covector.ops.contraction import Contract
+from covector.ops.linalg_decompositions import SingularValueDecomposition, SingularValues
 from covector.transforms.vectorize import vmap
 
 
 def normal_form(graph: Graph) -> Graph:
-    """The graph with equal linear values shared, and products of different ones as squares."""
-    shared = _with_linear_values_shared(graph)
+    """The graph with equal linear values shared, products of different ones as squares, and no singular vectors."""
+    shared = _with_linear_values_shared(_without_singular_vectors(graph))
     linear = linear_values(shared)
     equations: list[Equation] = []
     constants = list(shared.constants)
@@ -48,6 +49,18 @@ def normal_form(graph: Graph) -> Graph:
         constants.append((variable, root))
         equations += _squared_length(source, variable, equation.outputs)
     return attrs.evolve(shared, equations=tuple(equations), constants=tuple(constants))
+
+
+def _without_singular_vectors(graph: Graph) -> Graph:
+    used = {atom for equation in graph.equations for atom in equation.inputs}.union(graph.outputs)
+    return attrs.evolve(graph, equations=tuple(_values_alone(equation, used) for equation in graph.equations))
+
+
+def _values_alone(equation: Equation, used: set[Atom]) -> Equation:
+    if not isinstance(equation.primitive, SingularValueDecomposition):
+        return equation
+    left, values, right = equation.outputs
+    return equation if left in used or right in used else Equation(SingularValues(), equation.inputs, (values,))
 
 
 def _with_linear_values_shared(graph: Graph) -> Graph:

@@ -23,9 +23,10 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.layout import ratio, root
-from covector.norms.norm import Traits, tie_policy
+from covector.norms.norm import tie_policy
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.ties import descending, entry, largest, largest_entries, shares, signs
+from covector.norms.traits import Traits
 from covector.norms.vectors import VectorNorm
 
 

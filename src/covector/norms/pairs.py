@@ -26,9 +26,10 @@ from attrs import field, frozen
 
 from covector.core.types import Array
 from covector.norms.layout import combined, pairing, ratio
-from covector.norms.norm import JOINING, Norm, Traits, joined
+from covector.norms.norm import JOINING, Norm, joined
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
+from covector.norms.traits import Traits
 from covector.trees import Tree
 
 

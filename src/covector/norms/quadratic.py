@@ -16,10 +16,11 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError
 from covector.norms.implicit import solve_symmetric
-from covector.norms.layout import magnitude, ratio, ravel, root
+from covector.norms.layout import magnitude, number_like, ratio, ravel, root
 from covector.norms.maps import Diagonal, Matrix, SobolevRoot
-from covector.norms.norm import JOINING, Norm, Precomposed, Scaled, Traits, positive
+from covector.norms.norm import JOINING, Norm, Precomposed, Scaled, positive
 from covector.norms.registration import registered
+from covector.norms.traits import Traits
 from covector.norms.vectors import L2, l2
 from covector.trees import Tree, map_leaves
 
@@ -130,11 +131,11 @@ class OperatorNorm(Norm):
     tolerance: float = 1e-12
 
     def norm(self, vector: Tree) -> Array:
-        return self._length(vector)[2]
+        return number_like(vector, self._length(vector)[2])
 
     def dual_norm(self, covector: Tree) -> Array:
         flat, solution, _, unit = self._solution(covector)
-        return unit * root(np.dot(flat, solution), 2)
+        return number_like(covector, unit * root(np.dot(flat, solution), 2))
 
     def maximizer(self, covector: Tree) -> Tree:
         flat, solution, restore, _ = self._solution(covector)

@@ -221,9 +221,12 @@ class WarmSearch(Primitive):
             return np.zeros(len(covector)), np.float64(0.0), np.float64(0.0), *(np.asarray(x, float) for x in warm)
         unit = float(magnitude(np.asarray(covector)))
         bundle = Bundle(Oracle(self.program, values), covector / unit, warm)
-        cold = not np.any(warm.atoms)
-        bundle.search(self.gap, self.budget - 1 + (len(covector) if cold else 0))
-        bundle.linger(self.gap, np.asarray(warm.vector, float))
+        if np.any(warm.atoms):
+            bundle.approach(self.gap, self.budget - 1)
+            bundle.linger(self.gap, np.asarray(warm.vector, float), self.budget - bundle.asked)
+        else:
+            bundle.span()
+            bundle.approach(self.gap, self.budget + len(covector))
         return bundle.vector, *_numbers(unit, bundle), *bundle.warm
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:

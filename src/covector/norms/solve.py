@@ -24,9 +24,9 @@ from attrs import field, frozen
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.bundle import WarmStart, empty_warm_start
-from covector.norms.layout import ravel, typed_like
+from covector.norms.layout import doubles, number_like, ravel, typed_like
 from covector.norms.search import search, warm_search
-from covector.trees import Tree, TreeDefinition, flatten, map_leaves
+from covector.trees import Tree, TreeDefinition, flatten
 
 if TYPE_CHECKING:
     from covector.norms.norm import Norm
@@ -45,9 +45,9 @@ def attained(norm: Callable[[Tree], Array], subgradient: Callable[[Tree], Tree],
 
     The lower bound is differentiated by the envelope theorem, the maximizer implicitly; see `covector.norms.search`.
     """
-    flat, restore = _doubles(covector)
+    flat, restore = doubles(covector)
     vector, lower, upper, _ = search(_flat(norm, subgradient, covector, restore), flat)
-    return typed_like(covector, restore(vector)), *_typed(covector, lower, upper)
+    return typed_like(covector, restore(vector)), number_like(covector, lower), number_like(covector, upper)
 
 
 def warm_start(like: Tree, capacity: int | None = None) -> WarmStart:
@@ -79,7 +79,7 @@ def warm_maximizer(
         gradient: a tree of arrays.
         warm: from `warm_start` or the last call.
         gap: the search ends when lower >= (1 - gap) upper.
-        budget: or when it has asked for so many subgradients; the first search asks for one for each entry besides.
+        budget: or when it has asked for so many subgradients; the first search asks for two for each entry besides.
 
     Returns:
         v, the lower bound <gradient, v>, an upper bound (infinite if there are not enough atoms yet to prove one), and
@@ -97,25 +97,13 @@ def warm_maximizer(
         vector = norm.maximizer(gradient)
         steepness = norm.dual_norm(gradient)
         return vector, steepness, steepness, warm
-    flat, restore = _doubles(gradient)
+    flat, restore = doubles(gradient)
     if np.shape(warm.vector) != np.shape(flat):
         raise ShapeMismatchError(f"the warm start is for {np.size(warm.vector)} entries; the gradient has {len(flat)}")
     function = _flat(norm.norm, norm.subgradient, gradient, restore)
     vector, lower, upper, *arrays = warm_search(function, flat, warm, gap, budget)
-    return typed_like(gradient, restore(vector)), *_typed(gradient, lower, upper), WarmStart(*arrays)
-
-
-def _typed(covector: Tree, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """Two numbers in the dtype of the entries."""
-    dtype = typeof(ravel(covector)[0]).dtype
-    return lower.astype(dtype), upper.astype(dtype)
-
-
-def _doubles(covector: Tree) -> tuple[Array, Callable[[Array], Tree]]:
-    """The entries as one vector of doubles, and the way back to a tree of doubles."""
-    flat, restore = ravel(covector)
-    _, restore = ravel(map_leaves(lambda x: np.zeros(np.shape(x)), covector))
-    return flat.astype(float), restore
+    bounds = number_like(gradient, lower), number_like(gradient, upper)
+    return typed_like(gradient, restore(vector)), *bounds, WarmStart(*arrays)
 
 
 @final

@@ -30,10 +30,11 @@ from attrs import field, frozen
 from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, ShapeMismatchError
-from covector.norms.layout import ravel
-from covector.norms.norm import Norm, Traits
+from covector.norms.layout import doubles, number_like, ravel, typed_like
+from covector.norms.norm import Norm
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
+from covector.norms.traits import Traits
 from covector.trees import Tree, map_leaves
 
 OUTSIDE = 1e-9
@@ -56,10 +57,10 @@ class Image(Norm):
         return self.searched_primal(vector)[1]
 
     def dual_norm(self, covector: Tree) -> Array:
-        return self.inner.dual_norm(self._above(covector))
+        return number_like(covector, self.inner.dual_norm(self._above(covector)))
 
     def maximizer(self, covector: Tree) -> Tree:
-        return self.matrix @ self.inner.maximizer(self._above(covector))
+        return typed_like(covector, self.matrix @ self.inner.maximizer(self._above(covector)))
 
     def subgradient(self, vector: Tree) -> Tree:
         return self.searched_primal(vector)[0]
@@ -158,13 +159,12 @@ class Coordinates(Subspace):
         flat, _ = ravel(vector)
         if typeof(flat).shape[0] != self.size:
             raise ShapeMismatchError(f"the mask has {self.size} entries; the vector has {flat.shape[0]}")
-        return np.take(flat, self.kept)
+        return np.take(flat, np.array(self.kept, int))
 
     def point(self, coordinates: Array, like: Tree) -> Tree:
-        places = np.zeros(self.size, int)
-        places[list(self.kept)] = np.arange(len(self.kept))
-        inside = np.isin(np.arange(self.size), self.kept)
-        return ravel(like)[1](np.where(inside, np.take(coordinates, places), 0.0))
+        places = np.full(self.size, len(self.kept))      # that of the zero behind the coordinates
+        places[np.array(self.kept, int)] = np.arange(len(self.kept))
+        return ravel(like)[1](np.take(np.concatenate([coordinates, np.zeros(1)]), places))
 
     def contracts(self, norm: Norm) -> bool:
         return norm.traits.absolute
@@ -229,16 +229,19 @@ class Restricted(Norm):
         return None if self.closed else self.searched(covector)
 
     def searched(self, covector: Tree) -> Bracket:
-        """By optimization over the coordinates."""
+        """By optimization over the coordinates, in double precision."""
+        flat, restore = doubles(covector)
+        like = restore(flat)
 
         def length(x: Array) -> Array:
-            return self.inner.norm(self.subspace.point(x, covector))
+            return self.inner.norm(self.subspace.point(x, like))
 
         def slope(x: Array) -> Array:
-            return self.subspace.coordinates(self.inner.subgradient(self.subspace.point(x, covector)))
+            return self.subspace.coordinates(self.inner.subgradient(self.subspace.point(x, like)))
 
-        vector, lower, upper = attained(length, slope, self.subspace.coordinates(covector))
-        return self.subspace.point(vector, covector), lower, upper
+        vector, lower, upper = attained(length, slope, self.subspace.coordinates(like))
+        point = self.subspace.point(vector, covector)
+        return point, number_like(covector, lower), number_like(covector, upper)
 
     @property
     def closed(self) -> bool:

@@ -35,9 +35,10 @@ from attrs import field, frozen
 from covector.core.types import Array
 from covector.norms.layout import ratio, root
 from covector.norms.matrices import SingularValueNorm
-from covector.norms.norm import JOINING, Dual, Norm, Scaled, Traits
+from covector.norms.norm import JOINING, Dual, Norm, Scaled
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.ties import descending, entry, largest, largest_entries, shares, signs
+from covector.norms.traits import Traits
 from covector.norms.vectors import L1, L2, LInf, VectorNorm
 
 KINDS: dict[type[Norm], str] = {L1: "l1", L2: "l2", LInf: "linf"}

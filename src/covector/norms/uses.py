@@ -58,16 +58,18 @@ class Uses:
                 self._check_guard(equation)
 
     def _check_once(self, variable: Variable, users: list[Equation]) -> None:
-        sliced = any(isinstance(e.primitive, Slice) for e in users)
-        if sliced and self._is_sorted(variable) and len(users) == 1:
-            return
         if len(users) > 1 and not partitioned(variable, users):
             raise used_twice(users, self.graph)
-        if sliced and not partitioned(variable, users):
-            raise ArgumentError(
-                f"dualize: `slice` leaves entries unused, so that changing them has length zero: this is a seminorm, "
-                f"not a norm.\n{self.graph}"
-            )
+
+    def leaves_entries(self, equation: Equation) -> bool:
+        """Whether an equation, and those like it, slice a value so that entries are left over.
+
+        What is sorted counts by its order: those at the end may be left.
+        """
+        if not isinstance(equation.primitive, Slice):
+            return False
+        (variable,) = values_used(equation)
+        return not self._is_sorted(variable) and not partitioned(variable, self.users[variable])
 
     def _is_sorted(self, variable: Variable) -> bool:
         producer = self.producers[variable]
@@ -116,9 +118,14 @@ def used_twice(users: list[Equation], graph: Graph) -> MissingRuleError:
     names = " and ".join(f"`{e.primitive.name}`" for e in users)
     return MissingRuleError(
         f"dualize: a value is used by {names}. A disciplined norm uses every value once; a sum or maximum of two norms "
-        f"of one variable has no dual in closed form. norms.define(norm=...) finds its directions by optimization.\n"
-        f"{graph}"
+        f"of one variable has no dual in closed form. norms.define(norm=...) finds its directions by optimization."
+        f"{_advice(graph)}\n{graph}"
     )
+
+
+def _advice(graph: Graph) -> str:
+    inlined = any(e.primitive.name == "stop_gradient" for e in graph.equations)
+    return " A norm of the catalogue is kept whole if it is called: write norm(v), not norm.norm(v)." if inlined else ""
 
 
 def _operands_counted(equation: Equation) -> list[Variable]:

@@ -24,10 +24,11 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError, MissingRuleError
 from covector.norms.l1_ball import nearest_in_l1
-from covector.norms.layout import magnitude, moderate, ratio, ravel, root
-from covector.norms.norm import DUALS, Norm, Traits, tie_policy
+from covector.norms.layout import magnitude, moderate, number_like, ratio, ravel, root
+from covector.norms.norm import DUALS, Norm, tie_policy
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.ties import has_sign_bits, largest, largest_entries, signs, signs_times
+from covector.norms.traits import Traits
 from covector.trees import Tree, flatten, unflatten
 
 
@@ -91,9 +92,9 @@ class VectorNorm(Norm):
         if typeof(vector).size == 0:
             return np.sum(vector)
         if self._moderate(vector):
-            return function(vector)
+            return number_like(vector, function(vector))
         unit = magnitude(vector)
-        return unit * function(vector / unit)
+        return number_like(vector, unit * function(vector / unit))
 
     def _scale_free(self, function: Callable[[Array], Array], tree: Tree) -> Tree:
         vector, restore = ravel(tree)

@@ -70,16 +70,13 @@ def selected(condition: Array, first: Tree, second: Tree) -> Tree:
     return unflatten(structure, [np.where(condition, x, y) for x, y in zip(leaves, others, strict=True)])
 
 
-def all_finite(tree: Tree) -> Array:
-    """Whether all entries are finite; one number even under vmap and jit.
+def all_finite(tree: Tree) -> bool:
+    """Whether all entries of arrays that are known are finite.
 
     A sum of squares is finite only if all its terms are, and is found in one reading. Only if it overflows is more
     asked.
     """
-    leaves = flatten(tree)[0]
-    if any(isinstance(x, Tracer) for x in leaves):
-        return np.all(np.stack([np.all(np.isfinite(x)) for x in leaves]))
-    return all(_finite(x) for x in leaves)
+    return all(_finite(x) for x in flatten(tree)[0])
 
 
 def _finite(leaf: Any) -> bool:
@@ -170,17 +167,6 @@ def check_measures(norm: Norm, params: Tree) -> None:
     problems = mismatches(norm.structure, params, "params")
     if problems:
         raise TreeMismatchError(f"a tree of norms must be a prefix of the parameters: {'; '.join(problems)}")
-
-
-def check_finite(tree: Tree, name: str) -> str | None:
-    """None if all entries are finite; else which leaf has how many that are not."""
-    if all_finite(tree):
-        return None
-    for path, leaf in zip(leaf_paths(tree, name), flatten(tree)[0], strict=True):
-        count = int(np.sum(~np.isfinite(leaf)))
-        if count:
-            return f"{path} has {count} entries that are not finite"
-    return None
 
 
 def same(first: Tree, second: Tree) -> bool:

@@ -29,8 +29,9 @@ from covector.core.types import Array
 from covector.errors import ArgumentError
 from covector.norms.define import as_norm
 from covector.norms.layout import pairing, ratio
-from covector.norms.norm import Norm, Traits
+from covector.norms.norm import Norm
 from covector.norms.registration import PARAMETER, registered
+from covector.norms.traits import Traits
 from covector.optimize.norm_rules import NormRule, Nothing, Statistics
 from covector.optimize.state import DescentState
 from covector.transforms.control.conditional import switch

@@ -22,7 +22,6 @@ Source: S. Boyd and L. Vandenberghe, Convex Optimization (2004), section 9.4.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, final
@@ -38,9 +37,7 @@ from covector.norms.layout import pairing, ratio
 from covector.norms.norm import Norm, tie_policy
 from covector.optimize.arithmetic import (
     alike,
-    all_finite,
     as_arrays,
-    check_finite,
     check_measures,
     check_not_negative,
     check_positive,
@@ -49,18 +46,15 @@ from covector.optimize.arithmetic import (
     known,
     mixture,
     same,
-    selected,
 )
 from covector.optimize.directions import Directions, exactness
 from covector.optimize.momentum import Momentum
+from covector.optimize.nonfinite import POLICIES, finite_step
 from covector.optimize.norm_rules import NormRule, as_norm_rule
 from covector.optimize.situation import Situation, StepRule
 from covector.optimize.state import DescentState, zeros_of
 from covector.optimize.steps import Planned, Schedule, as_rule
 from covector.trees import Tree, flatten
-
-POLICIES = ("raise", "skip", "report")
-"""What `update` does about a gradient with entries that are not finite."""
 
 
 @final
@@ -156,26 +150,11 @@ class Optimizer(ABC):
         gradient = alike(as_arrays(gradient, "gradient"), params)
         if not isinstance(state, DescentState):
             raise ArgumentError(f"state must be what init(params), or the last update, returned; found {state!r}")
-        problem = check_finite(gradient, "gradient") if known(gradient) else None
-        if problem is not None:
-            return _skipped(self.policy(), problem, state, params)
-        if known(gradient) or self.policy() == "raise":
-            return self.move(self.aim(gradient, state, params, product, spent=True), value, function, product)
-        good, rest = all_finite(gradient), zeros_of(params)
-        aim = self.aim(selected(good, gradient, rest), state, params, product)
-        skipped = rest, state._replace(skipped=state.skipped + 1)
-        updates, state = selected(good, self.move(aim, value, function, product), skipped)
-        return updates, state
 
+        def step(gradient: Tree, spent: bool) -> tuple[Tree, DescentState]:
+            return self.move(self.aim(gradient, state, params, product, spent), value, function, product)
 
-def _skipped(policy: str, problem: str, state: DescentState, params: Tree) -> tuple[Tree, DescentState]:
-    if policy == "raise":
-        raise ArgumentError(
-            f"{problem}; there is no direction of descent. nonfinite='skip' passes over such gradients"
-        )
-    if policy == "report":
-        warnings.warn(f"{problem}; the step is skipped", RuntimeWarning, stacklevel=3)
-    return zeros_of(params), state._replace(skipped=state.skipped + 1)
+        return finite_step(self.policy(), step, gradient, state)
 
 
 @final
@@ -342,7 +321,7 @@ def steepest_descent(
             leave the norm as it is.
         nonfinite: what to do about a gradient that is not finite: "raise" an ArgumentError, "skip" it (a step of zero,
             counted in `state.skipped`), or "report" it, which is to skip it with a RuntimeWarning. Under `jit` and
-            `vmap` nothing can be raised or reported, and "report" skips.
+            `vmap` "raise" raises when the step is taken, if one run of a batch is not finite; "report" skips.
 
     Raises:
         ArgumentError: an option is out of its range, or two do not go together.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, update_wrapper
 from keyword import iskeyword
 from operator import itemgetter
@@ -189,11 +189,15 @@ class JittedFunction(Generic[P, R]):
                     break
             else:
                 return list(args), len(args)
-        dynamic, dynamic_kwargs = self.recorded_arguments(args, kwargs)
-        fixed = self._static.values(args, kwargs)
-        found, structure = flatten((tuple(dynamic.values()), dynamic_kwargs))
+        fixed: tuple[Any, ...] = ()
+        dynamic: Any = (args, kwargs)
+        if self._static.numbers or self._static.names:
+            fixed = self._static.values(args, kwargs)
+            positional, named = self.recorded_arguments(args, kwargs)
+            dynamic = (tuple(positional.values()), named)
+        found, structure = flatten(dynamic)
         leaves = [table.operand(x) if _holds_tracers(x) else x for x in found]
-        return leaves, (structure, fixed, *_key_orders(dynamic.values()), *_key_orders(dynamic_kwargs.values()))
+        return leaves, (structure, fixed, *_key_orders(dynamic))
 
     # --- recording --------------------------------------------------------------------------------------
 
@@ -289,14 +293,20 @@ _ARRAY = np.ndarray  # a global is found sooner than an attribute of a module
 _PLAIN = SCALARS | {_ARRAY}
 
 
-def _key_orders(trees: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
-    """The keys of the dictionaries in trees: a function may go through them in order; structures have none."""
-    for tree in trees:
+def _key_orders(arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The keys of the dictionaries in arguments: a function may go through them in order; structures have none."""
+    positional, named = arguments
+    found: list[tuple[Any, ...]] = [tuple(named)] if named else []
+    trees = [*positional, *named.values()]
+    for tree in trees:  # which grow on the way
+        if type(tree) in _PLAIN:
+            continue
         if isinstance(tree, dict):
-            yield tuple(tree)
-            yield from _key_orders(tree.values())
+            found.append(tuple(tree))
+            trees += tree.values()
         elif isinstance(tree, (tuple, list)):
-            yield from _key_orders(tree)
+            trees += tree
+    return found
 
 
 def _leaf_key(x: Any) -> Any:
