@@ -2,6 +2,7 @@
 
 Hypothesis draws the same examples every time, without a time limit on each. And a jitted function runs compiled code
 from its first call on, which would compute while it records, so that a test that calls it once tests what was compiled.
+Every graph that source is written for is checked before.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from covector.compile.emit import Writer
+from covector.compile.numbers import NumberWriter
 from covector.core.interpreter import Tracer
+from covector.core.primitive import as_tuple
 from covector.core.types import typeof
+from covector.graph.graph import Graph
 from covector.ops.debugging import held_back
 from covector.transforms.jit import JittedFunction
 
@@ -48,3 +53,26 @@ def compiled_from_the_first_call() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JittedFunction, "_first", compiled)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def types_of_what_is_written() -> Iterator[None]:
+    """Compares the types in each graph that source is written for with what the operations declare.
+
+    Numbers may be Python's where NumPy's are declared, and the other way round.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for writer in (Writer, NumberWriter):
+            patch.setattr(writer, "__init__", _checking(writer.__init__))
+        yield
+
+
+def _checking(init: Any) -> Any:
+    def checked(self: Any, graph: Graph, *args: Any, **kwargs: Any) -> None:
+        for equation in graph.equations:
+            declared = as_tuple(equation.primitive.output_type(*[atom.type for atom in equation.inputs]))
+            found = [variable.type.strong() for variable in equation.outputs]
+            assert [kind.strong() for kind in declared] == found, f"{equation.primitive} is written as {found}"
+        init(self, graph, *args, **kwargs)
+
+    return checked

@@ -111,6 +111,19 @@ def test_random_moves_are_numpys(seed: int) -> None:
         np.testing.assert_allclose(gradient(x), cv.grad(lambda y: np.sum(np.sin(moved(y))))(x), rtol=1e-12)
 
 
+def test_parts_of_other_dtypes_are_joined_first() -> None:
+    def joined(x: Array, y: Array) -> Array:
+        both = np.stack([x, y])
+        return both[0] / 3.0, np.concatenate([x, y])[:1] / 3.0
+
+    x, y = np.array([1.0, 2.0], np.float32), np.array([3.0, 4.0])
+    compiled = cv.jit(joined)
+    for _ in range(2):
+        for found, expected in zip(compiled(x, y), joined(x, y), strict=True):
+            assert found.dtype == expected.dtype == np.float64
+            np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("power", [-7, -3, 0, 5, 6, 12, 31, 64])
 def test_whole_powers_are_products(power: int) -> None:
     x = np.concatenate([np.linspace(-1.5, -0.5, 60), np.linspace(0.5, 1.5, 60)])

@@ -12,8 +12,13 @@ import covector as cv
 from covector.compile.algebra import with_terms_combined
 from covector.compile.identities import with_identities_applied
 from covector.compile.plain import plain
+from covector.compile.simplify import simplified
 from covector.compile.unrolling import unrolled
-from covector.graph.graph import Graph, check, run
+from covector.core.broadcasting import BroadcastTo
+from covector.core.families import MASKED_MULTIPLY
+from covector.core.types import ArrayType
+from covector.graph.graph import Equation, Graph, Literal, Variable, check, run
+from covector.ops.arithmetic import MULTIPLY
 from covector.transforms.recording import make_graph
 
 SMALL, LONG = np.linspace(0.5, 1.5, 3), np.linspace(0.5, 1.5, 50)
@@ -380,3 +385,26 @@ def test_the_share_of_a_bounded_array_is_that_of_the_careful_program(name: str, 
             expected, found = gradient(array, dtype(2)), cv.jit(gradient)(array, dtype(2))
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
+
+
+def test_axes_of_length_one_are_kept() -> None:
+    """A number that is repeated once, squared or multiplied: nothing tells it from an array but its shape."""
+
+    def function(x: Any, y: Any) -> Any:
+        once = np.broadcast_to(x * 2.5, (1,)) - np.broadcast_to(y * 1.5, (1,))
+        return MASKED_MULTIPLY(once, y), np.square(once) * 2.0, np.square(np.broadcast_to(x * 2.0, (1,)))
+
+    graph = make_graph(function)(np.float64(1.0), np.float64(2.0))
+    combined = check(with_terms_combined(graph))
+    assert [atom.type for atom in combined.outputs] == [atom.type for atom in graph.outputs]
+    for found, expected in zip(run(combined, [3.0, 4.0]), run(graph, [3.0, 4.0]), strict=True):
+        np.testing.assert_array_equal(found, expected, strict=True)
+
+
+def test_folded_numbers_without_axes_are_numbers() -> None:
+    x, number, product = (Variable(ArrayType(shape, np.float32)) for shape in ((3,), (), (3,)))
+    given = Literal(np.float32(2.5), number.type)
+    equations = Equation(BroadcastTo(()), (given,), (number,)), Equation(MULTIPLY, (number, x), (product,))
+    (left,) = simplified(Graph((x,), equations, (product,))).equations
+    (folded,) = (atom for atom in left.inputs if isinstance(atom, Literal))
+    assert type(folded.value) is np.float32

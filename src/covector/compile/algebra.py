@@ -26,7 +26,7 @@ from attrs import evolve
 from covector.compile.simplify import without_dead_code
 from covector.compile.terms import DOUBLE, Rule, Term, Terms, is_moderate, shape_of
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
-from covector.core.families import MaskedMultiply
+from covector.core.families import MaskedMultiply, broadcast_shape
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.ops.arithmetic import (
@@ -92,7 +92,7 @@ def _masked(terms: Terms, equation: Equation) -> Term | None:
     if not (x.is_scaled and y.is_scaled and is_moderate(factor)):
         return None
     bases = tuple(t.over for t in (x, y) if t.over is not None)
-    if any(a.type.size < kind.size for a in bases):
+    if any(a.type.size < kind.size for a in bases) or broadcast_shape(*(a.type.shape for a in bases)) != kind.shape:
         return None
     return Term(factor, None, terms.applied(equation.primitive, bases, Variable(kind)))
 
@@ -116,10 +116,9 @@ def _square(terms: Terms, equation: Equation) -> Term | None:
     factor = term.factor * term.factor
     if term.scale is not None or term.over is None or not is_moderate(factor):
         return None
-    kind = equation.outputs[0].type
     whole = terms.whole(term)
     assert whole is not None
-    return Term(factor, None, terms.applied(SQUARE, (whole,), Variable(kind)))
+    return Term(factor, None, terms.applied(SQUARE, (whole,), Variable(whole.type)))
 
 
 def _power(terms: Terms, equation: Equation) -> Term | None:

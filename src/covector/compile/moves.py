@@ -75,8 +75,10 @@ def _places(equation: Equation) -> Places | None:
     return places_of(primitive.key, equation.inputs[0].type.shape)
 
 
-def _sliced(equation: Equation, atom: Atom, places: Places) -> Result:
-    """The places of an atom instead of those that an equation picks."""
+def _sliced(equation: Equation, atom: Atom, places: Places) -> Composed:
+    """The places of an atom, of the same dtype, instead of those that an equation picks."""
+    if atom.type.dtype != equation.outputs[0].type.dtype:
+        return None
     whole = places == [range(n) for n in atom.type.shape]
     return [atom] if whole else Equation(Slice(key_of(places, atom.type.shape)), (atom,), equation.outputs)
 

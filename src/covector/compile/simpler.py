@@ -33,7 +33,8 @@ def _simpler_product(equation: Equation) -> Result:
     if isinstance(left, Variable) and isinstance(right, Variable):
         return equation
     (out,) = equation.outputs
-    for factor, other in ((left, right), (right, left)):
+    complex_ = out.type.dtype.kind == "c"  # NumPy multiplies infinite ones by 1 + 0i, which makes them NaN
+    for factor, other in () if complex_ else ((left, right), (right, left)):
         if _is_number(factor, 1) and other.type == out.type:
             return [other]
         if _is_number(factor, -1) and other.type == out.type:

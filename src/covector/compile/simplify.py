@@ -145,7 +145,8 @@ def _value(primitive: Primitive, numbers: Sequence[Atom | None]) -> Array | None
     try:
         with np.errstate(all="raise"):
             values = primitive.evaluate(*(number.value for number in numbers if isinstance(number, Literal)))
-            return as_tuple(values)[0]
+            value = as_tuple(values)[0]
+            return value[()] if type(value) is np.ndarray and not value.shape else value
     except ArithmeticError:
         return None
 
