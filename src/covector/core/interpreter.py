@@ -290,7 +290,7 @@ class Tracer:
     def __neg__(self) -> Any: return table.negative(self)  # fmt: skip
     def __pos__(self) -> Any: return table.positive(self)  # fmt: skip
     def __abs__(self) -> Any: return table.absolute(self)  # fmt: skip
-    def __round__(self, digits: int = 0) -> Any: return table.round(self, digits)  # fmt: skip
+    def __round__(self, digits: int | None = None) -> Any: return table.round(self, digits)  # fmt: skip
     def __invert__(self) -> Any: return table.invert(self)  # fmt: skip
     def __and__(self, other: Any) -> Any: return table.bitwise_and(self, other)  # fmt: skip
     def __rand__(self, other: Any) -> Any: return table.bitwise_and(other, self)  # fmt: skip

@@ -55,7 +55,8 @@ class Graph(Program):
         """The outputs for these arguments, in the structure of the recorded function's output."""
         leaves, _ = flatten(args)
         _check_inputs(self, leaves)
-        outputs = run(self, leaves)
+        # an output may be an input, a constant, or a view
+        outputs = [x.copy() if isinstance(x, np.ndarray) else x for x in run(self, leaves)]
         if self.structure is None:
             return outputs
         return unflatten(self.structure, outputs)

@@ -17,6 +17,7 @@ from covector.numpy import (  # noqa: F401  # imported for the implementations t
     nan_reductions,
     norms,
     operands,
+    operators,
     padding,
     places,
     polynomials,

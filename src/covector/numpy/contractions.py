@@ -21,6 +21,7 @@ from covector.errors import ShapeMismatchError
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements, refuse
 from covector.ops.axes import Concatenate
+from covector.ops.comparison import cast
 from covector.ops.contraction import (
     Labels,
     broadcast_product,
@@ -110,8 +111,13 @@ def dot(a: Any, b: Any, out: None = None) -> Array:
     x, y = operand(a), operand(b)
     ndim_x, ndim_y = typeof(x).ndim, typeof(y).ndim
     if ndim_x == 0 or ndim_y == 0:
-        return x * y
+        return _of_dtype(x) * _of_dtype(y)
     return _paired("dot", x, y, [ndim_x - 1], [max(ndim_y - 2, 0)])
+
+
+def _of_dtype(x: Array) -> Array:
+    """The array that NumPy makes of a number, which has a dtype and does not adapt."""
+    return cast(x, typeof(x).dtype)
 
 
 @implements(np.inner)
@@ -120,7 +126,7 @@ def inner(a: Any, b: Any, /) -> Array:
     x, y = operand(a), operand(b)
     ndim_x, ndim_y = typeof(x).ndim, typeof(y).ndim
     if ndim_x == 0 or ndim_y == 0:
-        return x * y
+        return _of_dtype(x) * _of_dtype(y)
     return _paired("inner", x, y, [ndim_x - 1], [ndim_y - 1])
 
 

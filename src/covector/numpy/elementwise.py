@@ -63,9 +63,6 @@ def round_(a: Any, decimals: int = 0, out: None = None) -> Array:
     return Round(int(decimals))(operand(a))
 
 
-table.round = round_
-
-
 @implements(np.fix)
 def fix(x: Any, out: None = None) -> Array:
     """The entries rounded towards zero, which is constant on pieces."""

@@ -18,6 +18,7 @@ from covector.errors import TracerConversionError
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements
 from covector.numpy.shapes import flattened
+from covector.ops.comparison import cast
 
 
 def known(x: Any, asked: str) -> Any:
@@ -162,6 +163,7 @@ def flatnonzero(a: Any) -> Any:
 def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Array:
     """Whether |a - b| <= atol + rtol |b|, entry by entry."""
     a, b = operand(a), operand(b)
+    b = cast(b, np.float64) if typeof(b).dtype.kind == "b" else b  # as NumPy does, because booleans have no difference
     with np.errstate(invalid="ignore"):
         near = np.less_equal(np.abs(a - b), atol + rtol * np.abs(b))
         close = np.logical_or(np.logical_and(near, np.isfinite(b)), np.equal(a, b))

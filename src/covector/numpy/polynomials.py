@@ -18,6 +18,7 @@ from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements, refuse
+from covector.ops.comparison import cast
 
 # --- arithmetic -------------------------------------------------------------------------------------------
 
@@ -99,6 +100,8 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Array:
 def poly(seq_of_zeros: Any) -> Array:
     """The polynomial with the given zeros, or the characteristic polynomial of a matrix."""
     zeros = np.atleast_1d(operand(seq_of_zeros))
+    if not typeof(zeros).differentiable:
+        zeros = cast(zeros, np.float64)
     if typeof(zeros).ndim == 2:
         zeros = np.linalg.eigvals(zeros)
     if typeof(zeros).ndim != 1:

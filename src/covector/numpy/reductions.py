@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from covector.core.broadcasting import BroadcastTo, Reshape, SumTo
+from covector.core.interpreter import Tracer
 from covector.core.types import Array, ArrayType, typeof
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements, newer, refuse
@@ -102,6 +103,12 @@ def _floating(x: Array, dtype: Any) -> Array:
     return x if typeof(x).differentiable else cast(x, np.float64)
 
 
+def _first(initial: Any, x: Array) -> Array:
+    """The number that a reduction starts from, in its dtype; NumPy's error if it does not fit."""
+    initial, dtype = operand(initial), typeof(x).dtype
+    return cast(initial, dtype) if isinstance(initial, Tracer) else np.asarray(initial, dtype)[()]
+
+
 # --- sums and products ------------------------------------------------------------------------------------
 
 
@@ -115,7 +122,7 @@ def sum_(
     x = masked(_summable(operand(a), dtype), where, 0)
     axes = axes_of(x, axis)
     total = _total(x, axes, keepdims)
-    return total if initial is NOT_GIVEN else total + operand(initial)
+    return total if initial is NOT_GIVEN else total + _first(initial, total)
 
 
 @implements(np.prod, methods=("prod",))
@@ -129,7 +136,7 @@ def prod(
     axes = axes_of(x, axis)
     product = Product(axes[0])(x) if len(axes) == 1 else _product_of_several(x, axes)
     product = finished(product, x, axes, keepdims)
-    return product if initial is NOT_GIVEN else product * operand(initial)
+    return product if initial is NOT_GIVEN else product * _first(initial, product)
 
 
 def _product_of_several(x: Array, axes: tuple[int, ...]) -> Array:
@@ -229,11 +236,11 @@ def extreme(ufunc: np.ufunc, x: Array, axis: Any, options: tuple[Any, Any, Any])
         if not (where is True or where is NOT_GIVEN):
             raise ValueError(f"a where= mask for the {ufunc.__name__} needs the value initial= for an empty selection")
         return finished(Extremum(ufunc, axes)(x), x, axes, keepdims)
-    initial = operand(initial)
+    initial = _first(initial, x)
     chosen = masked(x, where, initial)
     if count_of(chosen, axes) == 0:
         kept = [n for i, n in enumerate(typeof(x).shape) if i not in axes]
-        return finished(BroadcastTo(tuple(kept))(cast(initial, typeof(x).dtype)), x, axes, keepdims)
+        return finished(BroadcastTo(tuple(kept))(initial), x, axes, keepdims)
     return finished(Extreme(ufunc)(Extremum(ufunc, axes)(chosen), initial), x, axes, keepdims)
 
 

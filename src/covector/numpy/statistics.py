@@ -170,7 +170,7 @@ def _median(a: Array, q: Any, method: str) -> Array:
 
 def _quantile(x: Array, axis: Any, asked: _Asked) -> Array:
     q, dtype = asked.part, asked.answer_dtype(x)
-    x = cast(x, dtype if dtype.kind == "f" else np.float64)
+    x = cast(x, dtype if dtype.kind in "fc" else np.float64)
     axes = axes_of(x, axis)
     ordered = _sorted_last(merged(x, axes))
     last = typeof(ordered).shape[-1] - 1

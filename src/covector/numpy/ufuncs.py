@@ -45,6 +45,12 @@ def conjugate(x: Any) -> Array:
     return parts.CONJUGATE(x) if is_complex(x) else x
 
 
+def conjugate_ufunc(x: Any) -> Array:
+    """The complex conjugate as `np.conjugate` gives it, whose booleans are small integers; `x.conj()` leaves them."""
+    x = operand(x)
+    return comparison.cast(x, np.int8) if typeof(x).dtype.kind == "b" else conjugate(x)
+
+
 def divmod_(x: Any, y: Any) -> tuple[Array, Array]:
     """The floored quotient, which is constant on pieces, and the remainder."""
     return comparison.FLOOR_DIVIDE(x, y), arithmetic.REMAINDER(x, y)
@@ -126,7 +132,7 @@ table.ufuncs |= {
     np.sign: sign,
     np.absolute: absolute,
     np.fabs: parts.FABS,
-    np.conjugate: conjugate,
+    np.conjugate: conjugate_ufunc,
     np.copysign: parts.COPYSIGN,
     np.nextafter: parts.NEXTAFTER,
     np.fmod: parts.FMOD,

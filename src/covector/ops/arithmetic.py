@@ -7,14 +7,15 @@ cost a tenth of a ufunc call; division and powers fall back to NumPy where Pytho
 from __future__ import annotations
 
 import operator
-from typing import final
+from typing import Any, final
 
 import numpy as np
+from attrs import field
 
 from covector.core.families import Binary, Unary
 from covector.core.primitive import parametrized
 from covector.core.types import Array, typeof
-from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT
+from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT, callable_name
 
 
 @final
@@ -77,12 +78,16 @@ class Negative(Unary):
 
 
 @final
+@parametrized
 class Positive(Unary):
-    """x, copied."""
+    """x, copied; by `np.positive`, or by Python's operator for a number of Python's, which it stays."""
 
-    __slots__ = ()
-    ufunc = np.positive
+    ufunc: Any = field(repr=callable_name)
     linear_in = (0,)
+
+    @property
+    def signature(self) -> str:
+        return self.name
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 1.0
@@ -176,11 +181,15 @@ class Log(Unary):
 
 
 @final
+@parametrized
 class Remainder(Binary):
-    """x mod y with the sign of y: x - y floor(x / y)."""
+    """x mod y with the sign of y: x - y floor(x / y); by `np.remainder`, or as Python's operator for its numbers."""
 
-    __slots__ = ()
-    ufunc = np.remainder
+    ufunc: Any = field(repr=callable_name)
+
+    @property
+    def signature(self) -> str:
+        return self.name
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
         return 1.0
@@ -213,8 +222,8 @@ class Reciprocal(Unary):
 
 
 ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER = Add(), Subtract(), Multiply(), Divide(), Power()
-NEGATIVE, POSITIVE, SQUARE, RECIPROCAL, REMAINDER = Negative(), Positive(), Square(), Reciprocal(), Remainder()
-LOG = Log()
+NEGATIVE, POSITIVE, SQUARE, RECIPROCAL = Negative(), Positive(np.positive), Square(), Reciprocal()
+REMAINDER, LOG = Remainder(np.remainder), Log()
 
 
 def power(x: Array, y: Array) -> Array:

@@ -18,21 +18,30 @@ import numpy as np
 from attrs import field, frozen
 
 from covector.core.broadcasting import Cast, aligned, reduce
-from covector.core.families import Binary, Linear, LocallyConstant
+from covector.core.families import Binary, Linear, LocallyConstant, MaskingFactor
 from covector.core.primitive import Primitive, map_outputs, parametrized
 from covector.core.types import Array, ArrayType, as_dtype, typeof
+
+
+def callable_name(function: Any) -> str:
+    """What a function is called, to show an operation by."""
+    return str(function.__name__)
 
 
 @final
 @parametrized
 class StepFunction(LocallyConstant):
-    """A NumPy ufunc that is constant on pieces, named by its ufunc: `np.floor`, `np.greater`, ..."""
+    """A NumPy ufunc that is constant on pieces, named by its ufunc: `np.floor`, `np.greater`, ...
 
-    ufunc: Any = field(repr=lambda ufunc: ufunc.__name__)
+    `label` is the name where the function is one of Python's, such as `operator.lshift`.
+    """
+
+    ufunc: Any = field(repr=callable_name)
+    label: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
-        return str(self.ufunc.__name__)
+        return self.label or callable_name(self.ufunc)
 
     @property
     def signature(self) -> str:
@@ -164,7 +173,7 @@ SAME, SHARE = Same(), Share()
 class Extreme(Binary):
     """The larger or the smaller of x and y: `np.maximum`, `np.minimum`, and `np.fmax`, `np.fmin`, which ignore NaN."""
 
-    ufunc: Any = field(repr=lambda ufunc: ufunc.__name__)
+    ufunc: Any = field(repr=callable_name)
 
     @property
     def name(self) -> str:
@@ -175,10 +184,10 @@ class Extreme(Binary):
         return self.name
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return SHARE(out, x, y)
+        return MaskingFactor(SHARE(out, x, y))
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return SHARE(out, y, x)
+        return MaskingFactor(SHARE(out, y, x))
 
 
 MAXIMUM, MINIMUM, FMAX, FMIN = Extreme(np.maximum), Extreme(np.minimum), Extreme(np.fmax), Extreme(np.fmin)
@@ -196,10 +205,10 @@ class Bound(Binary):
         return np.minimum(x, bound) if self.upper else np.maximum(x, bound)
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return cast(LESS_EQUAL(x, y) if self.upper else GREATER_EQUAL(x, y), typeof(out).dtype)
+        return MaskingFactor(cast(LESS_EQUAL(x, y) if self.upper else GREATER_EQUAL(x, y), typeof(out).dtype))
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return cast(GREATER(x, y) if self.upper else LESS(x, y), typeof(out).dtype)
+        return MaskingFactor(cast(GREATER(x, y) if self.upper else LESS(x, y), typeof(out).dtype))
 
 
 @final

@@ -30,8 +30,9 @@ class SylvesterSolve(Primitive):
         return of_matrices(inputs[0], cubed=58.0)
 
     def evaluate(self, *inputs: Array) -> Array:
-        solve = required_scipy("solve_sylvester").solve_sylvester
-        return over_stack(solve, self.output_type(*map(typeof, inputs)), *inputs)
+        solve, kind = required_scipy("solve_sylvester").solve_sylvester, self.output_type(*map(typeof, inputs))
+        # of matrices of which some are complex, SciPy takes the real ones' Schur form for triangular, which it is not
+        return over_stack(solve, kind, *(np.asarray(x, kind.dtype) for x in inputs))
 
     def output_type(self, *inputs: ArrayType) -> ArrayType:
         return matrices_type(inputs[2].shape[-2:], *inputs)

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
+from attrs import field
 
 from covector.core.broadcasting import Cast, Linear
 from covector.core.families import Binary, LocallyConstant, Unary
-from covector.core.primitive import Primitive
+from covector.core.primitive import Primitive, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.arithmetic import RATIO
-from covector.ops.comparison import EQUAL, RINT, SELECT, SIGN
+from covector.ops.comparison import EQUAL, RINT, SELECT, SIGN, callable_name
 
 # --- complex numbers --------------------------------------------------------------------------------------
 
@@ -116,11 +117,15 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @final
+@parametrized
 class Absolute(Unary):
-    """|x| of a real number; derivative sign x, 0 at 0."""
+    """|x| of a real number, by `np.absolute` or by Python's `abs`; derivative sign x, 0 at 0."""
 
-    __slots__ = ()
-    ufunc = np.absolute
+    ufunc: Any = field(repr=callable_name)
+
+    @property
+    def signature(self) -> str:
+        return self.name
 
     def derivative(self, out: Array, x: Array) -> Array:
         return SIGN(x)
@@ -244,6 +249,6 @@ def _one(x: Array) -> Array:
 
 
 REAL_PART, IMAGINARY_PART, CONJUGATE, COMPLEX_ABSOLUTE = RealPart(), ImaginaryPart(), Conjugate(), ComplexAbsolute()
-ABSOLUTE, FABS, COPYSIGN = Absolute(), Fabs(), CopySign()
+ABSOLUTE, FABS, COPYSIGN = Absolute(np.absolute), Fabs(), CopySign()
 FRACTIONAL_PART, SIGNIFICAND, EXPONENT, LDEXP = FractionalPart(), Significand(), Exponent(), Ldexp()
 FMOD, NEXTAFTER = Fmod(), Nextafter()

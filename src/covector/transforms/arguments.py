@@ -77,9 +77,12 @@ class FlatFunction:
         return [x for x in self.aux_leaves if isinstance(x, Tracer)]
 
     def restore(self, outputs: Sequence[Array]) -> tuple[list[Array], Tree]:
-        """The output leaves, and the aux tree, from what calling this has become under an interpreter."""
+        """The output leaves, and the aux tree, from what calling this has become under an interpreter.
+
+        The arrays of aux are copies, because they may be arguments, closed over, or views of the same array.
+        """
         rest = iter(outputs[self.count :])
-        aux = [next(rest) if isinstance(x, Tracer) else x for x in self.aux_leaves]
+        aux = [owned(next(rest) if isinstance(x, Tracer) else x) for x in self.aux_leaves]
         return list(outputs[: self.count]), unflatten(self.aux_structure, aux) if self.has_aux else None
 
     def tree(self, leaves: Sequence[Array]) -> Tree:

@@ -30,7 +30,7 @@ from covector.graph.graph import Equation, Graph, run
 from covector.interpreters.batching import batch_flat
 from covector.interpreters.jvp import jvp_flat
 from covector.interpreters.linearizing import linearize_flat
-from covector.interpreters.staging import record_flat
+from covector.interpreters.staging import CaughtFailureError, record_flat
 from covector.interpreters.tape import pull
 from covector.transforms.arguments import FlatFunction, as_leaf
 from covector.transforms.transformed import transformed
@@ -44,7 +44,8 @@ def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
     """The same function, which reverse mode recomputes instead of storing what it computed on the way.
 
     Saves memory for time: a chain of k checkpointed blocks stores k inputs, and pulls back at the cost of
-    about one more evaluation. Recorded once per call, so Python control flow may depend on known values.
+    about one more evaluation. Recorded once per call, so Python control flow may depend on known values. If an
+    operation raises, the function is run as it is, because it may catch the error; then everything is stored.
 
     Source: A. Griewank, A. Walther, Evaluating Derivatives (2008), chapter 12.
 
@@ -74,9 +75,15 @@ def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
 
         inputs = [as_leaf(leaves[i], partial(names.__getitem__, i)) for i in arrays]
         flat = FlatFunction(function, build)
-        graph = record_flat(flat, [typeof(x) for x in inputs], origin, _known_values(inputs))
-        closed = close_over(graph)
-        outputs = Checkpoint(closed)(*(value for _, value in graph.constants), *inputs)
+        try:
+            graph = record_flat(flat, [typeof(x) for x in inputs], origin, _known_values(inputs))
+        except CaughtFailureError:
+            return function(*args, **kwargs)
+        operation, constants = Checkpoint(close_over(graph)), [value for _, value in graph.constants]
+        try:
+            outputs = operation(*constants, *inputs)
+        except Exception:  # whatever it is: the function may catch it
+            return function(*args, **kwargs)
         result: R = flat.tree(outputs)
         return result
 

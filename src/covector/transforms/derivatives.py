@@ -79,7 +79,9 @@ def jvp(function: Callable[..., Any], primals: Sequence[Tree], tangents: Sequenc
     out, aux = flat.restore(outputs)
     results = Results([*directions, *leaves])
     made = [results.make(t, typeof(p), is_scalar(p)) for p, t in zip(out, derivatives[: len(out)], strict=True)]
-    pair = flat.tree([results.keep(x) for x in out]), flat.tree(made)
+    # what has no tangent may be closed over
+    values = [owned(x) if t is None else results.keep(x) for x, t in zip(out, derivatives, strict=False)]
+    pair = flat.tree(values), flat.tree(made)
     return (*pair, aux) if has_aux else pair
 
 
@@ -120,8 +122,8 @@ def linearize(function: Callable[..., Any], *primals: Tree, has_aux: bool = Fals
     leaves = [owned(x) for x in selection.differentiable("linearize")]
     flat = FlatFunction(function, selection.build, has_aux)
     outputs, tape, indices = linearize_flat(flat, leaves, origin_of("linearize", function), own=True)
-    outputs = [owned(x) for x in outputs]
     out, aux = flat.restore(outputs)
+    out = [owned(x) for x in out]
     domain = _space(selection.tree_structure(), leaves, spread=True)
     codomain = _space(flat.structure, out, spread=False)
     linear_map = recorded_map(tape, indices[: len(out)], domain, codomain)

@@ -13,7 +13,7 @@ from covector.errors import NonScalarOutputError, NotDifferentiableError
 from covector.interpreters.linearizing import linearize_flat
 from covector.interpreters.tape import pull
 from covector.ops.comparison import ONE_LIKE
-from covector.transforms.arguments import FlatFunction, Results, Selection, Selector, is_scalar
+from covector.transforms.arguments import FlatFunction, Results, Selection, Selector, is_scalar, owned
 from covector.transforms.transformed import transformed
 
 P = ParamSpec("P")
@@ -109,7 +109,7 @@ def _value_and_grad(
         outputs, tape, indices = linearize_flat(flat, leaves, origin)
         values, aux = flat.restore(outputs)
         seed = _seed(flat, values, holomorphic)
-        (value,) = values
+        value = owned(values[0])
         seeds = [] if indices[0] is None else [(indices[0], seed)]
         cotangents = pull(tape, seeds, len(leaves), consume=True)
         gradient = selection.result(_gradients(cotangents, leaves, seed))

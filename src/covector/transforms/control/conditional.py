@@ -16,10 +16,10 @@ from covector.core.interpreter import Tracer, origin_of
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, DTypeMismatchError, ShapeMismatchError, TreeMismatchError
 from covector.graph.graph import Graph
-from covector.transforms.arguments import FlatFunction, as_leaf
+from covector.transforms.arguments import PLAIN_LEAVES, FlatFunction, as_leaf, owned
 from covector.transforms.control.bodies import known_value, recorded, retyped, with_all_constants
 from covector.transforms.control.branching import Cond
-from covector.trees import Tree, TreeDefinition, flatten, leaf_paths, unflatten
+from covector.trees import Tree, TreeDefinition, flatten, leaf_paths, map_leaves, unflatten
 
 
 def cond(pred: Any, true_fun: Callable[..., Tree], false_fun: Callable[..., Tree], *operands: Tree) -> Tree:
@@ -93,7 +93,8 @@ def _chosen(
 ) -> Tree:
     known = known_value(index)
     if not isinstance(known, Tracer):
-        return branches[int(known)](*operands)
+        found = branches[int(known)](*operands)
+        return owned(found) if type(found) in PLAIN_LEAVES else map_leaves(owned, found)
     leaves, structure = flatten(operands)
     paths = leaf_paths(operands, "operands")
     leaves = [as_leaf(x, partial(paths.__getitem__, i)) for i, x in enumerate(leaves)]
