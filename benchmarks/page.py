@@ -50,18 +50,18 @@ Without `jit`:
 
 Where the time goes, by profile:
 
-- **Recording and emission** take about 7 µs for each recorded operation, and 20 µs for each that is kept. Of the 14
-  ms of `roe`, with 481 operations, 3.6 are recording, 1.7 the rules of simplification, 1.8 taking arrays apart into
-  numbers, 3.4 rearranging the arithmetic, 0.7 writing and 1.7 Python's compiler. What Python repeats is compiled as
+- **Recording and emission** take about 5 µs for each recorded operation, and 20 µs for each that is kept. Of the 13
+  ms of `roe`, with 481 operations, 3.0 are recording, 1.6 the rules of simplification, 1.6 taking arrays apart into
+  numbers, 3.1 rearranging the arithmetic, 0.7 writing and 1.7 Python's compiler. What Python repeats is compiled as
   a loop, so that `chain1000` takes twice its recording, and not six times; a step of `ode_rk4_1000` is worked on as
   a loop, as its derivative, and as what can be computed for all steps at once.
 - **bs_1e5**, in ns for each entry of about 60 in all: two error functions 18, three exponentials 17, a logarithm 8,
   a root 2, and 14 for 47 passes of arithmetic. XLA needs 50 to 55 here. NumPy has vectorized exponentials and
   logarithms in double precision for processors with AVX-512 alone; hand-written NumPy takes as long.
-- **rosen_1e6_hvp** makes 13 passes over blocks in cache, 2.9 ms, and writes 24 MB of which the first touch takes
-  1.2 ms.
+- **rosen_1e6_hvp** makes 13 passes over blocks in cache, 2.9 ms; the rest is the memory of its arguments and result,
+  of which other programs that ran in between have left nothing in cache.
 - **Two threads** wait for Python's lock between the operations on a block, and on this machine share its memory:
-  `rosen_1e6` reads and writes 24 MB in 2.2 ms. Single runs vary between 1.3 and 1.7.
+  `rosen_1e6` reads and writes 24 MB in 2.2 ms. Single runs vary between 1.3 and 1.7 times.
 
 ## Compiled derivatives
 

@@ -309,3 +309,21 @@ def test_a_sylvester_equation_of_real_and_complex_matrices(complex_operand: int)
     direction = np.eye(4)[::-1] + 0.5
     _, tangent = cv.jvp(lambda t: scipy_linalg.solve_sylvester(a + t, b, q), (np.zeros((4, 4)),), (direction,))
     np.testing.assert_allclose(a @ tangent + tangent @ b, -direction @ x, atol=1e-9)
+
+
+@pytest.mark.parametrize("values", [(2.0, 3.0), (-1.0, 0.5), (0.0, 0.0), (3, 2)])
+def test_comparisons_of_pythons_numbers_count(values: tuple[Any, Any]) -> None:
+    """They are Python's booleans, which add up to 2 and can be subtracted; NumPy's cannot."""
+
+    def weight(a: Any, b: Any) -> Any:
+        return (a < b) + (b >= 1) + (a != b) + (a == b) + (a <= b) + ((a > 0) - (a < 0))
+
+    def function(a: Any, b: Any) -> Any:
+        return weight(a, b) * a * 1.5
+
+    compiled = cv.jit(function)
+    for _ in range(3):
+        found = compiled(*values)
+        assert (type(found), found) == (type(function(*values)), function(*values))
+    floats = tuple(map(float, values))
+    assert cv.grad(function)(*floats) == cv.jit(cv.grad(function))(*floats) == 1.5 * weight(*values)

@@ -161,8 +161,8 @@ def _selection(equation: Equation, inputs: Sequence[str]) -> str:
 
 def _comparison(equation: Equation, inputs: Sequence[str]) -> str | None:
     primitive: Any = equation.primitive
-    operator = COMPARISONS.get(primitive.ufunc.__name__)
-    if operator is None or _all_weak(equation):
+    operator = COMPARISONS.get(primitive.name)
+    if operator is None or (_all_weak(equation) and isinstance(primitive.ufunc, np.ufunc)):
         called = _ufunc_name(primitive.ufunc)
         return None if called is None else f"{called}({', '.join(inputs)})"
     return f"{inputs[0]} {operator} {inputs[1]}"

@@ -72,7 +72,7 @@ def scalar_form(equation: Equation) -> str | None:
     if form is not None:
         return form
     if kind is StepFunction:
-        return _step(equation, primitive.ufunc.__name__)
+        return _step(equation, primitive.name)
     if kind is Bound or (kind is Extreme and primitive.ufunc in (np.maximum, np.minimum)):
         smaller = primitive.upper if kind is Bound else primitive.ufunc is np.minimum
         return f"{{0}} if {{0}} {'<=' if smaller else '>='} {{1}} or {{0}} != {{0}} else {{1}}"
