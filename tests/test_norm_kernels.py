@@ -137,7 +137,7 @@ def test_parts_of_parts_stay_orthogonal_to_the_first() -> None:
     """Columns that are 1e-9 of the largest, next to rounding errors of those that are a hundredth of it."""
     values = np.concatenate([np.ones(SIZE // 2), np.geomspace(1e-2, 1e-9, SIZE // 2)])
     x, wanted = matrix(values)
-    assert not polar_module._mostly_small(x.T @ x)
+    assert not polar_module._mostly_small(x.T @ x, float(np.sum(x**2)))
     factor = POLAR_FACTOR(x)
     assert np.max(np.abs(factor.T @ factor - np.eye(SIZE))) < 1e-11
     assert np.max(np.abs(factor - wanted)) < 1e-14 * conditioning(values)

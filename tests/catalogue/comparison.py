@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from covector.numpy.operators import RoundNumber
 from covector.ops import comparison
 from covector.ops.comparison import STEP_UFUNCS, Round, StepFunction, ToInteger
 from tests.catalogue.instance import Instance
@@ -29,6 +30,8 @@ def _step(ufunc: Any) -> Instance:
 INSTANCES: list[Instance] = [
     *map(_step, STEP_UFUNCS),
     Instance(Round(1), X),
+    Instance(RoundNumber(1), 2.345),
+    Instance(RoundNumber(None), 2.345, differentiable=()),
     Instance(ToInteger(np.int32), X, differentiable=()),
     Instance(ToInteger(np.bool_), COUNTS),
     Instance(comparison.ONE_LIKE, 2.0),

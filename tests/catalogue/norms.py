@@ -13,6 +13,7 @@ from covector.norms.calls import NormCall
 from covector.norms.implicit import SymmetricSolve
 from covector.norms.polar import PolarFactor
 from covector.norms.search import Search, WarmSearch
+from covector.optimize.nonfinite import Certified
 from covector.trees import flatten
 from tests.catalogue.instance import Instance
 
@@ -35,6 +36,7 @@ def weighted(v: Any, weights: Any) -> Sequence[Any]:
 # Bounds are not differentiable functions, since they depend on the path of a search; tests/test_norm_search.py has the
 # derivatives of what they bound.
 INSTANCES: list[Instance] = [
+    Instance(Certified(("gradient[0]", "gradient[1]")), np.array([True, True]), differentiable=()),
     Instance(SymmetricSolve(product, 1e-14), G, WEIGHTS, name="symmetric_solve"),
     Instance(PolarFactor(), TALL, name="polar_factor"),
     Instance(PolarFactor(), WIDE_STACK, name="polar_factor_of_a_stack"),

@@ -172,9 +172,10 @@ def _of_large(x: Array, zero: float) -> Array:
 def _by_parts(x: Array, zero: float, least: float = 0.0) -> Array:
     """The part of large singular values, then what is left; those up to zero * the largest, or `least`, are dropped."""
     gram = x.T @ x
-    if np.trace(gram) <= least**2:
+    total = float(np.vdot(x, x))
+    if total <= least**2:
         return np.zeros_like(x)
-    if _mostly_small(gram):
+    if _mostly_small(gram, total):
         return _by_svd(x, zero, least)
     squares, vectors = np.linalg.eigh(gram, UPLO="U")  # a little faster than the lower part
     least = max(least, zero * squares[-1] ** 0.5)
@@ -191,10 +192,13 @@ def _by_parts(x: Array, zero: float, least: float = 0.0) -> Array:
     return factor
 
 
-def _mostly_small(gram: Array) -> bool:
-    """Whether the geometric mean of the eigenvalues, which is that of the pivots, is below `SMALL` of the largest."""
-    size = np.linalg.norm(gram)
-    if np.trace(gram) ** 2 > FLAT * len(gram) * size**2:
+def _mostly_small(gram: Array, total: float) -> bool:
+    """Whether the geometric mean of the eigenvalues, which is that of the pivots, is below `SMALL` of the largest.
+
+    `total` is their sum.
+    """
+    size = float(np.vdot(gram, gram)) ** 0.5
+    if total**2 > FLAT * len(gram) * size**2:
         return False
     try:
         pivots = np.diagonal(np.linalg.cholesky(gram))

@@ -37,8 +37,11 @@ class RoundNumber(LocallyConstant):
     digits: int | None
 
     def ufunc(self, x: Array) -> Array:
-        """Python's `round`; NumPy's of an array."""
-        return round(x, self.digits) if type(x) in PYTHON_DTYPES else np.round(x, self.digits or 0)
+        """Python's `round`; of an array NumPy's, of which integers are made without digits."""
+        if type(x) in PYTHON_DTYPES:
+            return round(x, self.digits)
+        rounded = np.round(x, self.digits or 0)
+        return np.asarray(rounded).astype(np.int64)[()] if self.digits is None else rounded
 
 
 def quotient_of_numbers(x: Array, y: Array) -> Array:
