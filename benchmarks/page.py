@@ -61,8 +61,8 @@ Where the time goes, by profile:
 - **rosen_1e6_hvp** makes 13 passes over blocks in cache, 2.9 ms; the rest is the memory of its arguments and result,
   of which other programs that ran in between have left nothing in cache.
 - **Two threads** wait for Python's lock between the operations on a block, and on this machine share its memory:
-  `rosen_1e6` reads and writes 24 MB in 2.2 ms. What other guests of the machine leave differs: in six runs it was 1.0 to
-  1.6 times as fast on two threads, `bs_1e5` 1.0 to 1.5 times.
+  `rosen_1e6` reads and writes 24 MB in 2.2 ms. What other guests of the machine leave differs: in six runs it was
+  1.0 to 1.6 times as fast on two threads, `bs_1e5` 1.0 to 1.5 times.
 - **Times to record and emit** vary as much: in the same runs `roe` took 13 to 24 ms, and `gp_500` 9 to 15.
 
 ## Compiled derivatives
