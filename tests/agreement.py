@@ -59,3 +59,12 @@ def assert_same(found: Any, expected: Any) -> None:
         assert typeof(x).strong() == typeof(y).strong(), f"found {typeof(x)}, expected {typeof(y)}"
         rtol = ROUNDING.get(np.dtype(typeof(y).dtype).char, 0.0)
         np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol, equal_nan=True)
+
+
+def check_ownership(results: Any, *given: Any) -> None:
+    """There are arrays among the results; all are writable and share no memory with given ones or with each other."""
+    found = [x for x in flatten(results)[0] if isinstance(x, np.ndarray)]
+    assert found
+    for i, result in enumerate(found):
+        assert result.flags.writeable
+        assert not any(np.shares_memory(result, other) for other in (*given, *found[:i]))

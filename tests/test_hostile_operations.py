@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import covector as cv
+from tests.agreement import check_ownership
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -149,11 +150,7 @@ RESULTS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize("name", RESULTS)
 def test_results_share_no_memory(name: str, view: str) -> None:
     x = np.array([[0.5, 1.0], [1.5, 2.0]])
-    found = [y for y in cv.trees.flatten(RESULTS[name](VIEWS[view], x))[0] if isinstance(y, np.ndarray)]
-    assert found
-    for i, result in enumerate(found):
-        assert result.flags.writeable
-        assert not any(np.shares_memory(result, other) for other in (x, CLOSED_OVER, *found[:i]))
+    check_ownership(RESULTS[name](VIEWS[view], x), x, CLOSED_OVER)
 
 
 def test_the_value_beside_a_gradient_is_not_the_argument() -> None:

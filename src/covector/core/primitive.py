@@ -52,6 +52,8 @@ class Primitive(metaclass=PrimitiveMeta):
     """Whether the transpose can add into a buffer: `accumulate(buffer, cotangent, *constants)`."""
     view: ClassVar[bool] = False
     """Whether the outputs may share the memory of the first input."""
+    unshown: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that graphs do not show, since the name tells them."""
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and _values(self) == _values(other))
@@ -82,7 +84,8 @@ class Primitive(metaclass=PrimitiveMeta):
     @property
     def signature(self) -> str:
         """The name with the static parameters, as graphs show it: sum[axes=(0,)]."""
-        shown = ", ".join(f"{name}={value}" for name, value in parameters(self).items() if value is not False)
+        known = [(name, value) for name, value in parameters(self).items() if name not in self.unshown]
+        shown = ", ".join(f"{name}={value}" for name, value in known if value is not False)
         return f"{self.name}[{shown}]" if shown else self.name
 
     @property

@@ -84,10 +84,7 @@ class Positive(Unary):
 
     ufunc: Any = field(repr=callable_name)
     linear_in = (0,)
-
-    @property
-    def signature(self) -> str:
-        return self.name
+    unshown = frozenset({"ufunc"})
 
     def derivative(self, out: Array, x: Array) -> Array:
         return 1.0
@@ -186,10 +183,7 @@ class Remainder(Binary):
     """x mod y with the sign of y: x - y floor(x / y); by `np.remainder`, or as Python's operator for its numbers."""
 
     ufunc: Any = field(repr=callable_name)
-
-    @property
-    def signature(self) -> str:
-        return self.name
+    unshown = frozenset({"ufunc"})
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
         return 1.0

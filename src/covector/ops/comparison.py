@@ -38,14 +38,11 @@ class StepFunction(LocallyConstant):
 
     ufunc: Any = field(repr=callable_name)
     label: str = field(default="", repr=False)
+    unshown = frozenset({"ufunc", "label"})
 
     @property
     def name(self) -> str:
         return self.label or callable_name(self.ufunc)
-
-    @property
-    def signature(self) -> str:
-        return self.name
 
 
 EQUAL, NOT_EQUAL = StepFunction(np.equal), StepFunction(np.not_equal)
@@ -174,14 +171,11 @@ class Extreme(Binary):
     """The larger or the smaller of x and y: `np.maximum`, `np.minimum`, and `np.fmax`, `np.fmin`, which ignore NaN."""
 
     ufunc: Any = field(repr=callable_name)
+    unshown = frozenset({"ufunc"})
 
     @property
     def name(self) -> str:
         return str(self.ufunc.__name__)
-
-    @property
-    def signature(self) -> str:
-        return self.name
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
         return MaskingFactor(SHARE(out, x, y))

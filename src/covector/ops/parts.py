@@ -122,10 +122,7 @@ class Absolute(Unary):
     """|x| of a real number, by `np.absolute` or by Python's `abs`; derivative sign x, 0 at 0."""
 
     ufunc: Any = field(repr=callable_name)
-
-    @property
-    def signature(self) -> str:
-        return self.name
+    unshown = frozenset({"ufunc"})
 
     def derivative(self, out: Array, x: Array) -> Array:
         return SIGN(x)

@@ -22,7 +22,6 @@ from typing import Any, final
 import numpy as np
 from attrs import frozen
 
-from covector.core.interpreter import Tracer
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType
 from covector.errors import ArgumentError
@@ -45,7 +44,7 @@ Step = tuple[Tree, DescentState]
 class Certified(Primitive):
     """1 if all flags are set, which say whether the leaves at these paths are finite; else it raises.
 
-    In a batch, one that is not set is enough. A module that `export` writes raises nothing.
+    In a batch, one that is not set is enough.
     """
 
     paths: tuple[str, ...]
@@ -56,8 +55,6 @@ class Certified(Primitive):
 
     def evaluate(self, *inputs: Array) -> Array:
         (flags,) = inputs
-        if isinstance(flags, Tracer):
-            return np.float64(1.0)
         bad = [path for path, flag in zip(self.paths, np.moveaxis(flags, -1, 0), strict=True) if not np.all(flag)]
         if bad:
             raise ArgumentError(f"{bad[0]} has entries that are not finite; {ADVICE}")
