@@ -13,7 +13,7 @@ import pytest
 import covector as cv
 from covector.compile.algebra import with_terms_combined
 from covector.compile.contractions import with_cheaper_products
-from covector.compile.simplify import without_dead_code
+from covector.compile.dead_code import without_dead_code
 from covector.graph.graph import Graph, check
 from covector.ops.contraction import Contract
 

@@ -352,7 +352,7 @@ def eager_to_roll(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is repeated a few times becomes a loop."""
     for module in (repetition, rolling):
         monkeypatch.setattr(module, "FEWEST_STEPS", 3)
-    monkeypatch.setattr(repetition, "FEWEST_EQUATIONS", 4)
+    monkeypatch.setattr(repetition, "FEWEST_NUMBERS", 4)
     monkeypatch.setattr(repetition, "WINDOW", 2)
     monkeypatch.setattr(repetition, "MIXING", np.array([1, 1_000_003]))
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
-from covector.compile.simplify import without_dead_code
+from covector.compile.dead_code import without_dead_code
 from covector.compile.terms import DOUBLE, Rule, Term, Terms, is_moderate, shape_of
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import MaskedMultiply, broadcast_shape

@@ -22,6 +22,7 @@ from covector.compile.accumulators import Accumulator, accumulators
 from covector.compile.algebra import with_terms_combined
 from covector.compile.blocks import BlockWriter
 from covector.compile.buffers import zeros
+from covector.compile.expansion import expanded
 from covector.compile.expressions import (
     Expression,
     array_expression,
@@ -41,12 +42,13 @@ from covector.compile.runtime import HELPERS
 from covector.compile.scalars import scalar_expression
 from covector.compile.shares import AddShare
 from covector.compile.storage import Storage
-from covector.compile.structured import Structured, expanded
+from covector.compile.structured import Structured
 from covector.core.families import SCALARS
 from covector.core.types import Array
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.ops.arithmetic import Add, Divide, Multiply, Power, Subtract
 from covector.ops.indexing import PutSlice, SetSlice
+from covector.ops.parts import Ldexp
 
 RESERVED = frozenset({"np", "special", "GuardFailedError", *HELPERS, *dir(builtins)})
 """Names that emitted code uses, which it and its arguments must not have."""
@@ -302,7 +304,8 @@ def _rewriting(equation: Equation, inputs: Sequence[str], out: str) -> str | Non
 
 def _takes_arrays(equation: Equation) -> bool:
     """Whether NumPy takes up numbers more slowly than it computes: small arrays, all in double precision."""
-    if len(equation.outputs) != 1 or called_function(equation) is None or isinstance(equation.primitive, Power):
+    particular = isinstance(equation.primitive, (Power, Ldexp))  # about the dtype of a number
+    if len(equation.outputs) != 1 or called_function(equation) is None or particular:
         return False
     shape = equation.outputs[0].type.shape
     variables = [atom.type for atom in equation.inputs if isinstance(atom, Variable)]

@@ -30,9 +30,9 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from attrs import evolve
 
+from covector.compile.dead_code import without_dead_code
 from covector.compile.identities import is_fixed
 from covector.compile.multiples import Factor, Matrix, Multiple, Origins, is_vector
-from covector.compile.simplify import without_dead_code
 from covector.compile.terms import WEAK
 from covector.core.broadcasting import Reshape
 from covector.core.families import MaskedMultiply

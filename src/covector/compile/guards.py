@@ -28,6 +28,9 @@ QUESTIONS: dict[str, Callable[[Any], int]] = {
 }
 """What Python can ask of a recorded value, by the name it has in error messages."""
 
+WHOLE_FROM = 2**52
+"""From here on all numbers of float64 are whole."""
+
 
 class GuardFailedError(Exception):
     """The inputs are not among those that a graph was recorded for: another specialization is needed."""
@@ -57,8 +60,24 @@ class Guard(Primitive):
     def signature(self) -> str:
         return f"guard {self.question.__name__} is {self.answer} of"
 
+    @property
+    def condition(self) -> str:
+        """What holds of `{0}` if the answer is the same, as source; it raises for no number, infinite or not."""
+        if self.question is bool:
+            return f"bool({{0}}) == {self.answer}"
+        if abs(self.answer) >= WHOLE_FROM:
+            return f"{{0}} == {self.answer}"
+        downward = self.question is math.floor or (self.question is int and self.answer > 0)
+        upward = self.question is math.ceil or (self.question is int and self.answer < 0)
+        least = f"{self.answer} <=" if downward else f"{self.answer - 1} <"
+        return f"{least} {{0}} {f'<= {self.answer}' if upward else f'< {self.answer + 1}'}"
+
     def evaluate(self, *inputs: Array) -> tuple[()]:
-        if self.question(inputs[0]) != self.answer:
+        try:
+            same = self.question(inputs[0]) == self.answer
+        except (OverflowError, ValueError):  # there is no whole number for an infinite one
+            same = False
+        if not same:
             raise GuardFailedError(self.complaint)
         return ()
 

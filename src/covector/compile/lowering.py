@@ -17,10 +17,10 @@ from attrs import evolve
 from covector.compile.accumulators import use_counts, with_slices_merged
 from covector.compile.algebra import with_terms_combined
 from covector.compile.contractions import with_cheaper_products
+from covector.compile.dead_code import without_dead_code
 from covector.compile.factors import with_symmetric_cotangents
 from covector.compile.scalings import with_scalings_gathered
 from covector.compile.shares import AddShare, with_shares_added
-from covector.compile.simplify import without_dead_code
 from covector.core.broadcasting import BroadcastTo, Cast, Reshape, SumTo
 from covector.core.families import Elementwise
 from covector.core.primitive import Primitive, as_tuple

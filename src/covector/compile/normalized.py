@@ -23,7 +23,7 @@ from typing import final
 
 from attrs import evolve, frozen
 
-from covector.compile.simplify import without_dead_code
+from covector.compile.dead_code import without_dead_code
 from covector.core.broadcasting import BroadcastTo, Reshape, SumTo
 from covector.core.types import Shape
 from covector.graph.graph import Atom, Equation, Graph, Literal

@@ -61,9 +61,7 @@ class NumberWriter:
 
 def guard_lines(guard: Guard, asked: str) -> list[str]:
     """The statement that checks a guard."""
-    module = "" if guard.question.__module__ == "builtins" else f"{guard.question.__module__}."
-    question = f"{module}{guard.question.__name__}({asked})"
-    return [f"if {question} != {guard.answer}:", f"    raise GuardFailedError({guard.complaint!r})"]
+    return [f"if not {guard.condition.format(asked)}:", f"    raise GuardFailedError({guard.complaint!r})"]
 
 
 NAMED: Mapping[str, str] = {"inf": "math.inf", "-inf": "(-math.inf)", "nan": "math.nan"}

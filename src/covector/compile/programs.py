@@ -24,17 +24,19 @@ import numpy as np
 
 from covector.compile.algebra import with_terms_combined
 from covector.compile.emit import Writer
+from covector.compile.expansion import expanded
 from covector.compile.expressions import array_expression, number_text
 from covector.compile.guards import Guard, GuardFailedError
 from covector.compile.lowering import LARGE, lowered
 from covector.compile.normalized import with_normalized_sums
 from covector.compile.numbers import Names, NumberWriter
+from covector.compile.on_numbers import indented
 from covector.compile.plain import is_careful, lets_nan_through, plain
 from covector.compile.prints import has_prints
 from covector.compile.runtime import HELPERS
 from covector.compile.scalars import is_mathematical, plain_expression
 from covector.compile.storage import OWN_MODULES
-from covector.compile.structured import Stepped, Structured, expanded, indented
+from covector.compile.structured import Stepped, Structured
 from covector.compile.unrolling import Entries, Unrolled, unrolled
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Variable

@@ -16,7 +16,7 @@ from typing import final
 from attrs import evolve
 
 from covector.compile.accumulators import use_counts
-from covector.compile.simplify import without_dead_code
+from covector.compile.dead_code import without_dead_code
 from covector.core.broadcasting import BroadcastTo
 from covector.core.primitive import Primitive
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve
 
+from covector.compile.dead_code import without_dead_code
 from covector.compile.identities import with_identities_applied
 from covector.compile.moves import composing
 from covector.compile.simpler import Result, Rule, simpler
@@ -36,20 +37,6 @@ def simplified(graph: Graph) -> Graph:
 
 
 # --- passes ---------------------------------------------------------------------------------------------
-
-
-def without_dead_code(graph: Graph) -> Graph:
-    """Leaves out equations on which no output and no effect depends, and unused constants."""
-    needed: set[Atom] = set(graph.outputs)
-    kept = []
-    for equation in reversed(graph.equations):
-        if not needed.isdisjoint(equation.outputs) or equation.primitive.effect:
-            kept.append(equation)
-            needed.update(equation.inputs)
-    if len(kept) == len(graph.equations) and all(variable in needed for variable, _ in graph.constants):
-        return graph
-    constants = tuple((variable, value) for variable, value in graph.constants if variable in needed)
-    return Graph(graph.inputs, tuple(reversed(kept)), graph.outputs, constants, graph.structure)
 
 
 def with_rules_applied(graph: Graph) -> Graph:

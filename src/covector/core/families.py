@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from math import isfinite
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import numpy as np
 
@@ -25,21 +25,24 @@ from covector.core.types import PYTHON_DTYPES, Array, ArrayType, Shape, typeof, 
 from covector.errors import NonlinearError
 
 __all__ = [
-    "MASKED_MULTIPLY", "Bilinear", "Binary", "Elementwise", "Linear", "LocallyConstant", "MaskingFactor", "Nary",
-    "Unary",
+    "MASKED_MULTIPLY", "ZERO", "Bilinear", "Binary", "Elementwise", "Linear", "LocallyConstant", "MaskingFactor",
+    "Nary", "Unary",
     "is_finite", "masked_multiply",
 ]  # fmt: skip
 
 SCALARS = frozenset({bool, int, float, complex, np.float64, np.float32, np.complex128, np.int64, np.bool_})
 """Types of operands that need no conversion."""
 
+ZERO: Final = 0.0
+"""The partial that is zero everywhere, known by its identity: one that was computed may happen to be zero."""
+
 
 class Elementwise(Primitive):
     """A function of corresponding entries, its inputs broadcast against each other.
 
     `ufunc` computes it. `partial(i, out, *inputs)` is its derivative in input i, as an array that
-    multiplies tangents and cotangents. The Python numbers 1.0 and 0.0 mean those constants everywhere; a tuple
-    means the product of its factors, for a partial such as (x, 2) that is cheaper to keep than to compute.
+    multiplies tangents and cotangents. `ZERO` is the partial that is zero everywhere, and stops even infinite ones;
+    a tuple means the product of its factors, for a partial such as (x, 2) that is cheaper to keep than to compute.
     `singular` says that a partial can be infinite or NaN where the function is finite or unused: then a
     zero tangent or cotangent stays zero (0 * inf = 0, "masking wins").
     `linear_in` are the inputs it is linear in, `jointly` whether in all of them at once.
@@ -78,7 +81,10 @@ class Elementwise(Primitive):
         for i, tangent in enumerate(tangents):
             if tangent is None:
                 continue
-            term = self._times_partial(tangent, self.partial(i, out, *primals))
+            partial = self.partial(i, out, *primals)
+            if type(partial) is float and partial == 0.0 and _is_constant(partial, primals, tangents):
+                continue
+            term = self._times_partial(tangent, partial)
             if term is not None:
                 total = term if total is None else total + term
         if total is None and any(t is not None for t in tangents):
@@ -86,11 +92,10 @@ class Elementwise(Primitive):
         return out, None if total is None else expand(total, kind.shape, kind.dtype)
 
     def _times_partial(self, tangent: Array, partial: Array) -> Array | None:
-        if type(partial) is float:
-            if partial == 0.0:
-                return None
-            if partial == 1.0:
-                return tangent
+        if partial is ZERO:
+            return None
+        if type(partial) is float and partial == 1.0:
+            return tangent
         if type(partial) is tuple:
             product: Array | None = tangent
             for factor in partial:
@@ -115,6 +120,11 @@ class Elementwise(Primitive):
         """The same function, each batched input aligned so that NumPy's broadcasting does the rest."""
         ndim = max(len(typeof(x).shape) - b for x, b in zip(inputs, batched, strict=True))
         return self(*(aligned(x, ndim) if b else x for x, b in zip(inputs, batched, strict=True)))
+
+
+def _is_constant(partial: Array, primals: Sequence[Array], tangents: Sequence[Array | None]) -> bool:
+    """Whether a partial is one of the inputs that do not vary, as in 0.0 * x."""
+    return any(partial is x and t is None for x, t in zip(primals, tangents, strict=True))
 
 
 class Unary(Elementwise):
@@ -205,7 +215,7 @@ class LocallyConstant(Elementwise):
 
     def partial(self, argument: int, out: Array, *inputs: Array) -> Array:
         """Zero."""
-        return 0.0
+        return ZERO
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
         """The output, and no tangent."""

@@ -118,13 +118,23 @@ class Tracer:
         """The value for Python control flow, or an error saying that `asked` needs one."""
         raise NotImplementedError
 
+    @property
+    def beneath(self) -> Any:
+        """The value of an interpreter further out that this is made of, a tracer or an array; None if there is none."""
+        return None
+
+    def glimpse(self, asked: str) -> Any:
+        """The value, without a guard that it stays the same, or an error saying that `asked` needs one."""
+        return self.concrete(asked)
+
     def lift(self, constant: np.ndarray[Any, Any]) -> Array:
         """A plain array that an operation combines with this: an input where jit is recording, else itself.
 
         Rules compute with constants (1 / y is the partial of x / y); what jit records must compute it anew at
         every call, since the array may have been changed in place in between.
         """
-        return constant
+        beneath = self.beneath
+        return beneath.lift(constant) if isinstance(beneath, Tracer) else constant
 
     @property
     def shape(self) -> tuple[int, ...]:

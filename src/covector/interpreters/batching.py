@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-import numpy as np
-
 from covector.core.interpreter import Interpreter, Tracer, lifted
 from covector.core.primitive import Primitive, map_outputs
 from covector.core.source_lines import instead_of, user_line
@@ -62,8 +60,9 @@ class BatchTracer(Tracer):
         kind = typeof(self.value)
         return ArrayType(kind.shape[1:], kind.dtype)
 
-    def lift(self, constant: np.ndarray[Any, Any]) -> Array:
-        return self.value.lift(constant) if isinstance(self.value, Tracer) else constant
+    @property
+    def beneath(self) -> Any:
+        return self.value
 
     def concrete(self, asked: str) -> Any:
         raise ConcreteValueError(

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-import numpy as np
-
 from covector.core.interpreter import Interpreter, Tracer, lifted
 from covector.core.primitive import Deferred, Primitive
 from covector.core.types import Array, ArrayType, typeof
@@ -64,12 +62,17 @@ class JVPTracer(Tracer):
     def type(self) -> ArrayType:
         return typeof(self.primal)
 
-    def lift(self, constant: np.ndarray[Any, Any]) -> Array:
-        return self.primal.lift(constant) if isinstance(self.primal, Tracer) else constant
+    @property
+    def beneath(self) -> Any:
+        return self.primal
 
     def concrete(self, asked: str) -> Any:
         primal = self.primal
         return primal.concrete(asked) if isinstance(primal, Tracer) else primal
+
+    def glimpse(self, asked: str) -> Any:
+        primal = self.primal
+        return primal.glimpse(asked) if isinstance(primal, Tracer) else primal
 
 
 def jvp_flat(

@@ -20,7 +20,7 @@ from typing import Any, final
 
 import numpy as np
 
-from covector.core.families import Elementwise, MaskingFactor
+from covector.core.families import ZERO, Elementwise, MaskingFactor
 from covector.core.interpreter import Interpreter, Tracer, lifted
 from covector.core.primitive import Deferred, Family, Primitive, as_tuple, instantiate
 from covector.core.types import Array, ArrayType, typeof, zeros
@@ -65,14 +65,14 @@ class LinearizingInterpreter(Interpreter):
                 partial = primitive.left_partial(out, left, right)
                 if type(right) is np.ndarray and not own_y:
                     partial = self._kept(partial, right)
-                entry = self._edge(primitive, x.index, partial)
+                entry = self._edge(primitive, x.index, partial, None if own_y else right)
                 if own_y:
                     entry += self._edge(primitive, y.index, primitive.right_partial(out, left, right))
             else:
                 partial = primitive.right_partial(out, left, right)
                 if type(left) is np.ndarray:
                     partial = self._kept(partial, left)
-                entry = self._edge(primitive, y.index, partial)
+                entry = self._edge(primitive, y.index, partial, left)
         elif family is UNARY:
             (x,) = inputs
             primal = x.primal
@@ -95,13 +95,14 @@ class LinearizingInterpreter(Interpreter):
             return MaskingFactor(self.constants.keep(constant))
         return partial
 
-    def _edge(self, primitive: Any, source: int, partial: Array) -> tuple[Any, ...]:
+    def _edge(self, primitive: Any, source: int, partial: Array, constant: Array = None) -> tuple[Any, ...]:
+        """The tape's entry for a partial; nothing for `ZERO`, and for a number 0.0 that is the `constant` operand."""
         if primitive.singular:
             return (source, piece_of(partial))
         if type(partial) is float:
             if partial == 1.0:
                 return (source, None)
-            if partial == 0.0:
+            if partial is ZERO or (partial is constant and partial == 0.0):
                 return ()
         return (source, partial)
 
@@ -187,12 +188,17 @@ class LinearizingTracer(Tracer):
     def type(self) -> ArrayType:
         return typeof(self.primal)
 
-    def lift(self, constant: np.ndarray[Any, Any]) -> Array:
-        return self.primal.lift(constant) if isinstance(self.primal, Tracer) else constant
+    @property
+    def beneath(self) -> Any:
+        return self.primal
 
     def concrete(self, asked: str) -> Any:
         primal = self.primal
         return primal.concrete(asked) if isinstance(primal, Tracer) else primal
+
+    def glimpse(self, asked: str) -> Any:
+        primal = self.primal
+        return primal.glimpse(asked) if isinstance(primal, Tracer) else primal
 
 
 @final

@@ -4,6 +4,9 @@ If the values of the inputs are known, a Python branch on a recorded value compu
 equations recorded so far; otherwise such a branch is refused. `run_flat` computes every value as it is recorded, so
 that the function's result is there when the recording is.
 
+While jit records a derivative of a function, `recorded_first` records the function itself before: the steps of a
+Python loop become one loop, which is differentiated instead of every step.
+
     >>> import numpy as np
     >>> print(record_flat(lambda x: [np.exp(x) + 1.0], [ArrayType((3,), np.float64)], "example"))
     a: float64[3]
@@ -14,7 +17,7 @@ that the function's result is there when the recording is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, final
 
@@ -26,12 +29,21 @@ from covector.core.primitive import Primitive
 from covector.core.source_lines import instead_of, user_line
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError, UnsupportedFunctionError
-from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, run_equations
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, run, run_equations
 from covector.interpreters.constants import ConstantKeeper
 from covector.ops.debugging import held_back
 
 Watch = Callable[[Variable, str, Callable[[], Array]], tuple[Array, list[Equation]]]
 """Given a variable, the question that Python asks of it and what finds its value: that, and equations to record."""
+
+Condense = Callable[[Graph], Graph]
+"""Makes loops of repeated equations."""
+
+Given = Callable[[str], Iterable[tuple[Variable, Array]]]
+"""The inputs with their values, or an error saying that a question needs them."""
+
+CATCHABLE = (FloatingPointError, IndexError, np.linalg.LinAlgError, Warning)
+"""What an operation may raise for some values and not for others; the function may be prepared for it."""
 
 
 class CaughtFailureError(UnsupportedFunctionError):
@@ -43,19 +55,24 @@ class StagingInterpreter(Interpreter):
     """Records an equation for each primitive."""
 
     __slots__ = (
-        "_constants", "_evaluated", "_keeper", "_literals", "_types", "_values", "_watch",
-        "equations", "raised", "runs",
+        "_constants", "_evaluated", "_given", "_keeper", "_literals", "_types", "_values",
+        "condense", "equations", "raised", "runs", "watch",
     )  # fmt: skip
 
     def __init__(
-        self, origin: str, values: dict[Variable, Array] | None, watch: Watch | None = None, runs: bool = False
+        self,
+        origin: str,
+        given: Given | None,
+        watch: Watch | None = None,
+        condense: Condense | None = None,
+        runs: bool = False,
     ) -> None:
         super().__init__(origin)
-        self._watch = watch
-        self.runs = runs
+        self.watch, self.condense, self.runs = watch, condense, runs
         self.equations: list[Equation] = []
         self.raised: Exception | None = None
-        self._values = values
+        self._given = given
+        self._values: dict[Variable, Array] = {}
         self._evaluated = 0
         self._constants: dict[int, tuple[Variable, Array]] = {}
         self._keeper = ConstantKeeper(own=True)
@@ -100,7 +117,7 @@ class StagingInterpreter(Interpreter):
             return x.variable
         if type(x) in SCALARS or isinstance(x, np.generic):
             return self._literal(x)
-        kept = self._keeper.copy(x) if type(x) is np.ndarray and self._watch is None else x
+        kept = self._keeper.copy(x) if type(x) is np.ndarray and self.watch is None else x
         if id(kept) not in self._constants:
             self._constants[id(kept)] = (Variable(typeof(kept)), kept)
         return self._constants[id(kept)][0]
@@ -117,31 +134,34 @@ class StagingInterpreter(Interpreter):
 
     def lift(self, constant: np.ndarray[Any, Any]) -> Array:
         """A constant as a variable, if constants are referred to; itself if they are copied."""
-        if self._watch is None:
+        if self.watch is None:
             return constant
         atom = self.atom(constant)
         return StagingTracer(self, atom, constant) if isinstance(atom, Variable) else constant
 
     def answer(self, tracer: StagingTracer, asked: str) -> Array:
         """The value of a tracer of which Python asks something; the question is put on record."""
-        if self._watch is None:
-            return self._value(tracer, asked)
-        value, equations = self._watch(tracer.variable, asked, partial(self._value, tracer, asked))
+        if self.watch is None:
+            return tracer.glimpse(asked)
+        try:
+            value, equations = self.watch(tracer.variable, asked, partial(tracer.glimpse, asked))
+        except (OverflowError, ValueError) as error:  # infinity is no whole number, which the function may catch
+            self.raised = error
+            raise
         self.equations += equations
         self._evaluated = len(self.equations)
         return value
 
-    def _value(self, tracer: StagingTracer, asked: str) -> Array:
-        return tracer.value if self.runs else self._computed(tracer.variable, asked)
-
-    def _computed(self, variable: Variable, asked: str) -> Array:
+    def computed(self, variable: Variable, asked: str) -> Array:
         """The value of a variable, computed from the values of the inputs if they are known."""
-        if self._values is None:
+        if self._given is None:
             raise ConcreteValueError(
                 f"{asked} was asked at {user_line()} of a value of type {variable.type} that is being recorded by "
                 f"{self.origin}, so it has no value yet. {instead_of(asked)}"
             )
-        self._values.update(self.constants)
+        if not self._values:
+            self._values.update(self._given(asked))
+        self._values.update((constant, _glimpsed(x, asked)) for constant, x in self.constants)
         try:
             with held_back():  # whoever runs the graph will print
                 run_equations(self.equations[self._evaluated :], self._values)
@@ -176,6 +196,14 @@ class StagingTracer(Tracer):
     def concrete(self, asked: str) -> Any:
         return self.interpreter.answer(self, asked)
 
+    def glimpse(self, asked: str) -> Any:
+        interpreter = self.interpreter
+        return self.value if interpreter.runs else interpreter.computed(self.variable, asked)
+
+
+def _glimpsed(x: Array, asked: str) -> Array:
+    return x.glimpse(asked) if isinstance(x, Tracer) else x
+
 
 def record_flat(
     function: Callable[..., Sequence[Array]],
@@ -183,25 +211,65 @@ def record_flat(
     origin: str,
     values: Sequence[Array] | None = None,
     watch: Watch | None = None,
+    condense: Condense | None = None,
 ) -> Graph:
     """The graph of a flat function on inputs of these types.
 
     `values` lets Python branch on what is recorded. `watch` is told of each question that is asked, and gives
-    equations that say what was answered; with it, constant arrays are referred to instead of copied.
+    equations that say what was answered; with it, constant arrays are referred to instead of copied. `condense` is for
+    what is recorded first.
     """
-    inputs = tuple(Variable(kind) for kind in kinds)
-    interpreter = StagingInterpreter(origin, None if values is None else dict(zip(inputs, values, strict=True)), watch)
+    inputs = [Variable(kind) for kind in kinds]
+    given = None if values is None else partial(_glimpses, inputs, values)
+    interpreter = StagingInterpreter(origin, given, watch, condense)
     return _recorded(interpreter, function, [StagingTracer(interpreter, variable) for variable in inputs])[0]
 
 
+def _glimpses(inputs: Sequence[Variable], values: Sequence[Array], asked: str) -> Iterable[tuple[Variable, Array]]:
+    return [(variable, _glimpsed(x, asked)) for variable, x in zip(inputs, values, strict=True)]
+
+
 def run_flat(
-    function: Callable[..., Sequence[Array]], values: Sequence[Array], origin: str, watch: Watch
+    function: Callable[..., Sequence[Array]],
+    values: Sequence[Array],
+    origin: str,
+    watch: Watch,
+    condense: Condense,
 ) -> tuple[Graph, list[Array]]:
     """The graph of a flat function on inputs like these, and its outputs for them, from running it once."""
-    interpreter = StagingInterpreter(origin, None, watch, runs=True)
+    interpreter = StagingInterpreter(origin, None, watch, condense, runs=True)
     inputs = [StagingTracer(interpreter, Variable(typeof(x)), x) for x in values]
     graph, outputs = _recorded(interpreter, function, inputs)
     return graph, [interpreter.known(x) for x in outputs]
+
+
+def recorded_first(
+    function: Callable[..., Sequence[Array]], leaves: Sequence[Array], origin: str
+) -> Callable[..., Sequence[Array]]:
+    """The function; while jit is recording, what runs the graph of it, with its repeated equations made into loops."""
+    outer = next((found for x in leaves if (found := _recorder(x)) is not None), None)
+    if outer is None or outer.condense is None:
+        return function
+    kinds = [typeof(x) for x in leaves]
+    graph = record_flat(function, kinds, origin, leaves, outer.watch, outer.condense)
+    return partial(_run_again, outer.condense(graph))
+
+
+def _recorder(x: Array) -> StagingInterpreter | None:
+    """What records an array, behind whatever else traces it."""
+    while isinstance(x, Tracer):
+        if type(x) is StagingTracer:
+            return x.interpreter  # type: ignore[no-any-return]
+        x = x.beneath
+    return None
+
+
+def _run_again(graph: Graph, *inputs: Array) -> list[Array]:
+    """Runs what was recorded without values; what raises now, the function may have caught."""
+    try:
+        return run(graph, inputs)
+    except CATCHABLE as error:
+        raise CaughtFailureError(str(error)) from error
 
 
 def _recorded(

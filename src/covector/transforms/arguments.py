@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from covector.core.broadcasting import expand
+from covector.core.broadcasting import Cast, expand
 from covector.core.families import SCALARS
 from covector.core.interpreter import Tracer
 from covector.core.protocol import table
@@ -291,8 +291,8 @@ class Results:
             value = zeros(kind.strong())
         elif not _is_of_type(value, kind):
             value = expand(value, kind.shape, kind.dtype)
-        if isinstance(value, Tracer):
-            return value
+        if isinstance(value, Tracer):  # which is one of NumPy's numbers too, and not one that adapts to what it meets
+            return Cast(kind.dtype)(value) if value.weak and not kind.weak else value
         if scalar:
             return kind.dtype.type(value)
         if not isinstance(value, np.ndarray):

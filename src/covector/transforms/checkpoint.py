@@ -12,15 +12,9 @@ from typing import Any, ParamSpec, TypeVar, final
 
 from attrs import frozen
 
-from covector.compile.structured import (
-    Composite,
-    Lines,
-    Scope,
-    Structured,
-    assigned,
-    expanded,
-    strong_operand,
-)
+from covector.compile.expansion import expanded
+from covector.compile.on_numbers import assigned, strong_operand
+from covector.compile.structured import Composite, Lines, Scope, Structured
 from covector.core.interpreter import Tracer, origin_of
 from covector.core.primitive import as_tuple, instantiate, moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
@@ -30,7 +24,7 @@ from covector.graph.graph import Equation, Graph, run
 from covector.interpreters.batching import batch_flat
 from covector.interpreters.jvp import jvp_flat
 from covector.interpreters.linearizing import linearize_flat
-from covector.interpreters.staging import CaughtFailureError, record_flat
+from covector.interpreters.staging import CATCHABLE, CaughtFailureError, record_flat
 from covector.interpreters.tape import pull
 from covector.transforms.arguments import FlatFunction, as_leaf
 from covector.transforms.transformed import transformed
@@ -82,7 +76,7 @@ def checkpoint(function: Callable[P, R]) -> Callable[P, R]:
         operation, constants = Checkpoint(close_over(graph)), [value for _, value in graph.constants]
         try:
             outputs = operation(*constants, *inputs)
-        except Exception:  # whatever it is: the function may catch it
+        except CATCHABLE:  # which the function may catch
             return function(*args, **kwargs)
         result: R = flat.tree(outputs)
         return result
@@ -128,9 +122,6 @@ class Checkpoint(Structured):
 
     def expansion(self, *inputs: ArrayType) -> None:
         return None
-
-    def needing(self, outputs: Sequence[int]) -> tuple[Checkpoint, Sequence[int]]:
-        return self, range(self.shared)
 
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         """Those of the graph, kept apart so that no value is shared with what computes it again."""

@@ -15,6 +15,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError
 from covector.interpreters.jvp import jvp_flat
 from covector.interpreters.linearizing import linearize_flat, record_linear_flat
+from covector.interpreters.staging import recorded_first
 from covector.interpreters.tape import Tape, pull, push
 from covector.transforms.arguments import (
     FlatFunction,
@@ -75,10 +76,12 @@ def jvp(function: Callable[..., Any], primals: Sequence[Tree], tangents: Sequenc
     given = _as_arguments(tangents, "tangents")
     directions = conforming_leaves(selection.tree_structure(), given, kinds, ("tangents", "primals"))
     flat = FlatFunction(function, selection.build, has_aux)
-    outputs, derivatives = jvp_flat(flat, leaves, directions, origin_of("jvp", function))
+    origin = origin_of("jvp", function)
+    outputs, derivatives = jvp_flat(recorded_first(flat, leaves, origin), leaves, directions, origin)
     out, aux = flat.restore(outputs)
     results = Results([*directions, *leaves])
-    made = [results.make(t, typeof(p), is_scalar(p)) for p, t in zip(out, derivatives[: len(out)], strict=True)]
+    tangents_out = zip(out, derivatives[: len(out)], strict=True)
+    made = [results.make(t, typeof(p).strong(), is_scalar(p)) for p, t in tangents_out]
     # what has no tangent may be closed over
     values = [owned(x) if t is None else results.keep(x) for x, t in zip(out, derivatives, strict=False)]
     pair = flat.tree(values), flat.tree(made)
@@ -121,7 +124,8 @@ def linearize(function: Callable[..., Any], *primals: Tree, has_aux: bool = Fals
     selection = positional(primals)
     leaves = [owned(x) for x in selection.differentiable("linearize")]
     flat = FlatFunction(function, selection.build, has_aux)
-    outputs, tape, indices = linearize_flat(flat, leaves, origin_of("linearize", function), own=True)
+    origin = origin_of("linearize", function)
+    outputs, tape, indices = linearize_flat(recorded_first(flat, leaves, origin), leaves, origin, own=True)
     out, aux = flat.restore(outputs)
     out = [owned(x) for x in out]
     domain = _space(selection.tree_structure(), leaves, spread=True)

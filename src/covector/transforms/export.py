@@ -20,10 +20,11 @@ from attrs import frozen
 
 from covector.compile.copies import is_copied
 from covector.compile.emit import RESERVED
+from covector.compile.expansion import spliced
 from covector.compile.programs import emitted
 from covector.compile.simplify import simplified
 from covector.compile.standalone import module_source
-from covector.compile.structured import Composite, spliced
+from covector.compile.structured import Composite
 from covector.compile.threads import environment_threads
 from covector.core.primitive import as_tuple
 from covector.core.types import Array, ArrayType, typeof

@@ -11,6 +11,7 @@ from covector.core.interpreter import Tracer, origin_of
 from covector.core.types import Array, typeof
 from covector.errors import NonScalarOutputError, NotDifferentiableError
 from covector.interpreters.linearizing import linearize_flat
+from covector.interpreters.staging import recorded_first
 from covector.interpreters.tape import pull
 from covector.ops.comparison import ONE_LIKE
 from covector.transforms.arguments import FlatFunction, Results, Selection, Selector, is_scalar, owned
@@ -106,7 +107,7 @@ def _value_and_grad(
         if holomorphic:
             _check_complex(selection, leaves)
         flat = FlatFunction(function, selection.build, has_aux)
-        outputs, tape, indices = linearize_flat(flat, leaves, origin)
+        outputs, tape, indices = linearize_flat(recorded_first(flat, leaves, origin), leaves, origin)
         values, aux = flat.restore(outputs)
         seed = _seed(flat, values, holomorphic)
         value = owned(values[0])

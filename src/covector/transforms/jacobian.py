@@ -16,6 +16,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, NotDifferentiableError
 from covector.interpreters.condensing import condensed
 from covector.interpreters.linearizing import linearize_flat
+from covector.interpreters.staging import recorded_first
 from covector.ops.axes import Permute
 from covector.transforms.arguments import FlatFunction, Selection, Selector, is_scalar
 from covector.transforms.derivatives import jvp, recorded_map
@@ -78,7 +79,7 @@ def jacobian(
         leaves = selection.differentiable("a Jacobian")
         _check_holomorphic(selection, leaves, holomorphic)
         flat = FlatFunction(function, selection.build, has_aux)
-        outputs, tape, indices = linearize_flat(flat, leaves, origin)
+        outputs, tape, indices = linearize_flat(recorded_first(flat, leaves, origin), leaves, origin)
         out, aux = flat.restore(outputs)
         linear_map = recorded_map(condensed(tape), indices[: len(out)], _arrays(leaves), _arrays(out))
         _check_outputs(linear_map, mode, holomorphic)

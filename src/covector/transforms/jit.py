@@ -30,9 +30,10 @@ from covector.core.protocol import table
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError, DTypeMismatchError
 from covector.graph.graph import Graph, run
-from covector.interpreters.staging import CaughtFailureError, record_flat, run_flat
+from covector.interpreters.staging import CATCHABLE, CaughtFailureError, record_flat, run_flat
 from covector.ops.debugging import held_back
 from covector.transforms.arguments import LEAF, FlatFunction, as_leaf
+from covector.transforms.control.rolling import rolled
 from covector.transforms.log import logger
 from covector.transforms.specialization import Lowered, Specialization
 from covector.transforms.static_arguments import StaticArguments
@@ -43,10 +44,6 @@ R = TypeVar("R")
 
 MOST_SPECIALIZATIONS = 16
 """How many branches of one function are compiled before it runs uncompiled."""
-
-
-CATCHABLE = (FloatingPointError, np.linalg.LinAlgError, Warning)
-"""What an operation may raise for some values and not for others; the function may be prepared for it."""
 
 
 class CacheInfo(NamedTuple):
@@ -214,7 +211,7 @@ class JittedFunction(Generic[P, R]):
         start = time.perf_counter()
         flat = FlatFunction(self.function, self._rebuild(args, kwargs))
         values = self._values(args, kwargs, leaves)
-        graph, outputs = run_flat(flat, values, self._origin, guarding)
+        graph, outputs = run_flat(flat, values, self._origin, guarding, rolled)
         specialization = self._specialization(graph, flat.structure, time.perf_counter() - start)
         outputs = [x if type(x) is not np.ndarray or x.shape else x[()] for x in outputs]
         if any(atom.type.shape for atom in graph.outputs):
@@ -230,7 +227,7 @@ class JittedFunction(Generic[P, R]):
         abstract = any(isinstance(x, ArrayType) for x in values)
         known = None if abstract else [x.concrete("jit") if isinstance(x, Tracer) else x for x in values]
         with held_back():
-            graph = record_flat(flat, [typeof(x) for x in values], self._origin, known, guarding)
+            graph = record_flat(flat, [typeof(x) for x in values], self._origin, known, guarding, rolled)
         return self._specialization(graph, flat.structure, time.perf_counter() - start)
 
     def _specialization(self, graph: Graph, structure: TreeDefinition, seconds: float) -> Specialization:

@@ -108,7 +108,10 @@ class LinearMap:
         results = Results(leaves)
         images = self.forward(leaves)
         codomain = self.codomain
-        made = [results.make(*each) for each in zip(images, codomain.types, codomain.scalars, strict=True)]
+        made = [
+            results.make(x, kind.strong(), scalar)
+            for x, kind, scalar in zip(images, codomain.types, codomain.scalars, strict=True)
+        ]
         return unflatten(codomain.structure, made)
 
     def transpose(self) -> LinearMap:

@@ -25,9 +25,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from attrs import frozen
 
+from covector.compile.dead_code import without_dead_code
+from covector.compile.expansion import expanded
 from covector.compile.programs import emitted
-from covector.compile.simplify import PASSES, without_dead_code
-from covector.compile.structured import Composite, expanded
+from covector.compile.simplify import PASSES
+from covector.compile.structured import Composite
 from covector.core.broadcasting import Cast, expand
 from covector.core.interpreter import Tracer
 from covector.core.primitive import Primitive, as_tuple, instantiate, moved_to_front

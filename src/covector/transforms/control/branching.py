@@ -12,7 +12,8 @@ from typing import Any, final
 import numpy as np
 from attrs import frozen
 
-from covector.compile.structured import Lines, Scope, Structured
+from covector.compile.dead_code import needed_inputs, restricted
+from covector.compile.structured import Lines, Reduced, Scope, Structured
 from covector.core.broadcasting import reshaped
 from covector.core.types import Array, ArrayType, typeof
 from covector.graph.effects import has_effects
@@ -63,8 +64,12 @@ class Cond(Structured):
     def expansion(self, *inputs: ArrayType) -> None:
         return None
 
-    def needing(self, outputs: Sequence[int]) -> tuple[Cond, Sequence[int]]:
-        return self, range(self.shared)
+    def needing(self, outputs: Sequence[int]) -> Reduced | None:
+        entering = sorted(set[int]().union(*(needed_inputs(branch, outputs) for branch in self.branches)))
+        if len(outputs) == self.shared and len(entering) == len(self.branches[0].inputs):
+            return None
+        branches = tuple(restricted(branch, entering, outputs) for branch in self.branches)
+        return Cond(branches), (0, *(i + 1 for i in entering)), outputs
 
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         return written_cond(scope, equation)

@@ -15,7 +15,8 @@ from typing import Any, final
 import numpy as np
 from attrs import evolve, frozen
 
-from covector.compile.structured import Lines, Scope, Structured
+from covector.compile.dead_code import needed_inputs, restricted
+from covector.compile.structured import Lines, Reduced, Scope, Structured
 from covector.core.broadcasting import reshaped
 from covector.core.interpreter import Tracer
 from covector.core.primitive import moved_to_front
@@ -43,7 +44,7 @@ from covector.transforms.control.bodies import (
     spread,
 )
 from covector.transforms.control.scanning import Scan, ScanDerivative, instantiated
-from covector.transforms.control.steps import adjoint_body, scan_activity
+from covector.transforms.control.steps import adjoint_body, needed_of_step, scan_activity
 from covector.transforms.control.unrolling import unrolled_jvp
 from covector.transforms.control.written import written_while
 from covector.transforms.control.written_backward import written_while_pullback
@@ -94,8 +95,16 @@ class While(Structured):
     def expansion(self, *inputs: ArrayType) -> None:
         return None
 
-    def needing(self, outputs: Sequence[int]) -> tuple[While, Sequence[int]]:
-        return self, range(self.carries)
+    def needing(self, outputs: Sequence[int]) -> Reduced | None:
+        """That, and what decides about the end."""
+        deciding = needed_inputs(self.condition, (0,))
+        carried = {i - self.constants for i in deciding if i >= self.constants}
+        body, entering, leaving = needed_of_step(
+            self.body, self.constants, self.carries, tuple(sorted(carried.union(outputs))), tuple(sorted(deciding))
+        )
+        if body is None:
+            return None
+        return evolve(self, condition=restricted(self.condition, entering, (0,)), body=body), entering, leaving
 
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         return written_while(scope, equation)
@@ -274,9 +283,6 @@ class WhilePullback(Structured):
 
     def expansion(self, *inputs: ArrayType) -> None:
         return None
-
-    def needing(self, outputs: Sequence[int]) -> tuple[WhilePullback, Sequence[int]]:
-        return self, range(len(self.active))
 
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         return written_while_pullback(scope, equation)

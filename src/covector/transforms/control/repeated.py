@@ -5,7 +5,7 @@
     computed some steps before          a carry
     an element x[i] of an array         scanned over
     anything else                       scanned over, once it is stacked: the steps of another loop, which keeps
-                                        them, or numbers, or values computed before
+                                        them, the elements of an array, or numbers and arrays of a few entries
 
 A sum of arrays that are zero but for the i-th element, which is how a derivative comes back to the array whose
 elements were taken, is put together after the loop. The first and the last steps of a stretch, in which operands may
@@ -26,8 +26,9 @@ from covector.errors import CovectorError
 from covector.graph.graph import Graph, Literal, Variable
 from covector.interpreters.staging import record_flat
 from covector.ops.arithmetic import Add
-from covector.ops.indexing import PutSlice
-from covector.transforms.control.repetition import Integers, Stretch, Values, element_index
+from covector.ops.axes import Unstack
+from covector.ops.indexing import PutSlice, Slice
+from covector.transforms.control.repetition import ENTRIES, Integers, Stretch, Values, element_index
 
 LONGEST_DELAY = 4
 """From how many steps before a step may take a value."""
@@ -123,7 +124,7 @@ class Loop:
         taken = [[next(columns) for _ in equation.inputs] for equation in self.equations]
         self.elements = {i: self._element(i, x, taken[i][0]) for i, x in indices.items() if not self._puts(i)}
         self.operands = [
-            [] if i in self.elements else [self._operand(codes, values, loops) for codes in row]
+            [] if i in self.elements else [self._operand(codes, graph, values, loops) for codes in row]
             for i, row in enumerate(taken)
         ]
         self.placed = [self._placed(i, x) for i, x in indices.items() if self._puts(i)]
@@ -218,7 +219,7 @@ class Loop:
 
     # --- operands ---------------------------------------------------------------------------------------
 
-    def _operand(self, codes: Integers, values: Values, loops: Sequence[Loop]) -> Operand:
+    def _operand(self, codes: Integers, graph: Graph, values: Values, loops: Sequence[Loop]) -> Operand:
         first = int(codes[0])
         if (codes == first).all():
             if first >= self.first:
@@ -228,7 +229,9 @@ class Loop:
             return self._carried(codes)
         if (codes >= self.first).any() or not values.are_bounded(codes):
             raise Unfit
-        return Column(tuple(self._stackable(codes, loops).tolist()))
+        if not self._are_steps(codes, loops) and not _are_stacked_quickly(codes.tolist(), graph, values):
+            raise Unfit
+        return Column(tuple(codes.tolist()))
 
     def _carried(self, codes: Integers) -> Inner | Carried:
         """A value of this step, or of one before."""
@@ -245,8 +248,8 @@ class Loop:
             raise Unfit(1, self.steps)
         return Carried(place, delay, tuple(codes[:delay].tolist())) if delay else Inner(place)
 
-    def _stackable(self, codes: Integers, loops: Sequence[Loop]) -> Integers:
-        """The codes, if they are the steps of another loop, one after the other, or none of them is."""
+    def _are_steps(self, codes: Integers, loops: Sequence[Loop]) -> bool:
+        """Whether they are the steps of another loop, one after the other, which either all or none are."""
         for loop in loops:
             places = codes - loop.first
             inside = (places >= 0) & (places < loop.steps * loop.count)
@@ -258,7 +261,8 @@ class Loop:
                 raise Unfit(first, last)
             if set(np.diff(places).tolist()) not in ({loop.count}, {-loop.count}):
                 raise Unfit
-        return codes
+            return True
+        return False
 
     def _runs_backwards(self, loops: Sequence[Loop]) -> bool:
         """Whether most of what the steps take from other loops comes in the opposite order."""
@@ -331,6 +335,17 @@ class Loop:
             atom = values.atom(operand.code)
             return atom.value if isinstance(atom, Literal) else given[operand]
         return given[operand]
+
+
+def _are_stacked_quickly(codes: Sequence[int], graph: Graph, values: Values) -> bool:
+    """Whether to stack them takes no time: they are small, or were one array before."""
+    if values.atom(codes[0]).type.size < ENTRIES:
+        return True
+    return min(codes) >= 0 and all(isinstance(graph.equations[values.maker(code)].primitive, TAKING) for code in codes)
+
+
+TAKING = (Unstack, Slice)
+"""What takes the elements of an array."""
 
 
 def _stands_for(kind: ArrayType, wanted: ArrayType) -> bool:

@@ -11,7 +11,8 @@ Equal tokens mean equal operations on inputs of equal types. What the operations
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from typing import Any, final
 
 import numpy as np
@@ -19,6 +20,7 @@ from attrs import evolve, frozen
 
 from covector.compile.structured import Structured
 from covector.core.primitive import Primitive
+from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of
 from covector.graph.parts import inner_programs
 from covector.ops.arithmetic import Power
@@ -27,8 +29,14 @@ from covector.ops.indexing import PutSlice, Slice
 FEWEST_STEPS = 8
 """Steps from which a repetition is worth a loop."""
 
-FEWEST_EQUATIONS = 500
-"""Equations from which it is: fewer are quicker one after the other than in a loop."""
+FEWEST_NUMBERS = 500
+"""Equations on numbers from which it is: fewer are quicker one after the other than in a loop."""
+
+ARRAY = 10
+"""What an equation on arrays counts: its call takes longer than a loop's step, wherever it stands."""
+
+ENTRIES = 16
+"""Entries from which it does; arrays of fewer may be computed entry by entry."""
 
 WINDOW = 8
 """Tokens that are compared with what came before to guess a period."""
@@ -64,16 +72,16 @@ class Stretch:
     @property
     def is_worth_a_loop(self) -> bool:
         """Whether it is long enough."""
-        return self.steps >= FEWEST_STEPS and self.steps * self.weight >= FEWEST_EQUATIONS
+        return self.steps >= FEWEST_STEPS and self.steps * self.weight >= FEWEST_NUMBERS
 
 
 def stretches(graph: Graph, strict: bool) -> list[Stretch]:
     """The stretches of a graph that are worth a loop, in order; of the same numbers in each step, if `strict`."""
-    few = len(graph.equations) < FEWEST_EQUATIONS
+    few = ARRAY * len(graph.equations) < FEWEST_NUMBERS
     if few and not any(isinstance(equation.primitive, Structured) for equation in graph.equations):
         return []
     weights = np.cumsum([0, *map(_weight, graph.equations)])
-    if weights[-1] < FEWEST_EQUATIONS:
+    if weights[-1] < FEWEST_NUMBERS:
         return []
     tokens = _tokens(graph, strict)
     free = np.ones(len(tokens), bool)
@@ -100,31 +108,63 @@ def _trimmed(free: Integers, start: int, stop: int) -> tuple[int, int]:
 
 
 def _weight(equation: Equation) -> int:
-    """How many equations have to be written for one; taking an element is not worth a loop."""
+    """How many equations on numbers it counts as; taking an element is not worth a loop."""
     if isinstance(equation.primitive, Slice):
         return 0
     if not isinstance(equation.primitive, Structured):
-        return 1
+        atoms = (*equation.inputs, *equation.outputs)
+        return ARRAY if any([atom.type.size >= ENTRIES for atom in atoms]) else 1
     return 1 + sum(len(program.equations) for program in inner_programs(equation.primitive).values())
 
 
 # --- tokens ---------------------------------------------------------------------------------------------
 
 
+@final
+class _Numbering:
+    """The same number for equal things; the same thing is looked up by its identity, which takes less time."""
+
+    def __init__(self, key: Callable[[Any], Any]) -> None:
+        self._key = key
+        self._same: dict[int, int] = {}
+        self._equal: dict[Any, int] = {}
+
+    def __call__(self, thing: Any) -> int:
+        number = self._same.get(id(thing))
+        if number is None:
+            number = self._same[id(thing)] = self._equal.setdefault(self._key(thing), len(self._equal))
+        return number
+
+
 def _tokens(graph: Graph, strict: bool) -> Integers:
+    """A number for each equation, the same for those that steps may have in common; effects are unlike all others."""
+    operation, kind = _Numbering(_operation), _Numbering(_itself)
+    exact, loose = _Numbering(_number), _Numbering(_type)
     known: dict[Any, int] = {}
-    tokens = [known.setdefault(_key(i, e, strict), len(known)) for i, e in enumerate(graph.equations)]
+    tokens = []
+    for i, equation in enumerate(graph.equations):
+        primitive = equation.primitive
+        literal = exact if strict or type(primitive) is Power else loose
+        inputs = [kind(a.type) if type(a) is Variable else ~literal(a) for a in equation.inputs]
+        key = (~i,) if primitive.effect else (operation(primitive), *inputs)
+        tokens.append(known.setdefault(key, len(known)))
     return np.array(tokens, np.int64)
 
 
-def _key(index: int, equation: Equation, strict: bool) -> Any:
-    """What equations of different steps have in common; nothing, if they do more than compute."""
-    primitive = equation.primitive
-    if primitive.effect:
-        return index
-    operation = with_key(primitive, None) if element_index(primitive) is not None else primitive
-    exact = strict or isinstance(primitive, Power)
-    return (operation, *[_kind(atom, exact) for atom in equation.inputs])
+def _operation(primitive: Primitive) -> Primitive:
+    return with_key(primitive, None) if element_index(primitive) is not None else primitive
+
+
+def _itself(kind: ArrayType) -> ArrayType:
+    return kind
+
+
+def _type(atom: Atom) -> ArrayType:
+    return atom.type
+
+
+def _number(atom: Atom) -> Any:
+    return identity_of(atom), atom.type
 
 
 def element_index(primitive: Primitive) -> int | None:
@@ -139,12 +179,6 @@ def with_key(primitive: Primitive, entry: Any) -> Primitive:
     element: Any = primitive
     changed: Primitive = evolve(element, key=(entry, *element.key[1:]))
     return changed
-
-
-def _kind(atom: Atom, exact: bool) -> Any:
-    if isinstance(atom, Variable):
-        return atom.type
-    return (identity_of(atom) if exact else None, atom.type)
 
 
 # --- periods --------------------------------------------------------------------------------------------
@@ -188,7 +222,7 @@ class Values:
         self.numbers: dict[Atom, int] = {}
         self.variables: list[Variable] = []
         self.others: list[Atom] = []
-        self._codes: dict[Any, int] = {}
+        self._others = _Numbering(identity_of)
         self.starts, self.slots = [0], [0]
         taken: list[int] = []
         for equation in graph.equations:
@@ -206,14 +240,18 @@ class Values:
         number = self.numbers.get(atom)
         if number is not None:
             return number
-        code = self._codes.setdefault(identity_of(atom), -1 - len(self.others))
-        if -1 - code == len(self.others):
+        other = self._others(atom)
+        if other == len(self.others):
             self.others.append(atom)
-        return code
+        return -1 - other
 
     def atom(self, code: int) -> Atom:
         """The atom of a code."""
         return self.variables[code] if code >= 0 else self.others[-1 - code]
+
+    def maker(self, code: int) -> int:
+        """The equation that computes the value of a code."""
+        return bisect_right(self.starts, code) - 1
 
     def is_literal(self, code: int) -> bool:
         """Whether it is the code of a number."""

@@ -17,7 +17,7 @@ from typing import Any, final
 
 import numpy as np
 
-from covector.compile.simplify import without_dead_code
+from covector.compile.dead_code import without_dead_code
 from covector.core.broadcasting import AS_PYTHON_NUMBER, BroadcastTo, Cast
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType, typeof

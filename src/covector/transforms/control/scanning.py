@@ -18,7 +18,7 @@ from typing import Any, final
 import numpy as np
 from attrs import astuple, evolve, frozen
 
-from covector.compile.structured import Lines, Scope, Stepped, Structured
+from covector.compile.structured import Lines, Reduced, Scope, Stepped, Structured
 from covector.core.primitive import moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.graph.effects import has_effects
@@ -47,7 +47,14 @@ from covector.transforms.control.bodies import (
     spread,
 )
 from covector.transforms.control.stages import WORTH_STAGING, block_of, in_stages
-from covector.transforms.control.steps import adjoint_body, jointly, keeping_carries, only_outputs, scan_activity
+from covector.transforms.control.steps import (
+    adjoint_body,
+    jointly,
+    keeping_carries,
+    needed_of_step,
+    only_outputs,
+    scan_activity,
+)
 from covector.transforms.control.written import written_scan
 from covector.transforms.control.written_backward import written_revolving_pullback
 
@@ -118,9 +125,13 @@ class Scan(Stepped):
         """A graph of that many steps in three stages."""
         return _in_stages(self.body, size, self.carries, self.scanned, self.reverse)
 
-    def needing(self, outputs: Sequence[int]) -> tuple[Scan, Sequence[int]]:
-        kept = (*range(self.carries), *(i for i in outputs if i >= self.carries))
-        return evolve(self, body=only_outputs(self.body, kept)), kept
+    def needing(self, outputs: Sequence[int]) -> Reduced | None:
+        body, entering, leaving = needed_of_step(self.body, self.constants, self.carries, tuple(outputs))
+        if body is None:
+            return None
+        carries = sum(i < self.carries for i in leaving)
+        scanned = sum(i >= self.constants + self.carries for i in entering)
+        return evolve(self, body=body, carries=carries, scanned=scanned), entering, leaving
 
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         return written_scan(scope, equation)
@@ -380,9 +391,6 @@ class RevolvingPullback(Structured):
 
     def expansion(self, *inputs: ArrayType) -> None:
         return None
-
-    def needing(self, outputs: Sequence[int]) -> tuple[RevolvingPullback, Sequence[int]]:
-        return self, range(len(self.derivative.active))
 
     def statements(self, scope: Scope, equation: Equation) -> tuple[Lines, list[str]]:
         return written_revolving_pullback(scope, equation)

@@ -17,8 +17,8 @@ from typing import Any, final
 import numpy as np
 from attrs import evolve, frozen
 
-from covector.compile.simplify import without_dead_code
-from covector.compile.structured import applied, spliced
+from covector.compile.dead_code import without_dead_code
+from covector.compile.expansion import applied, spliced
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType
 from covector.graph.effects import has_effects

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from covector.compile.simplify import without_dead_code
-from covector.compile.structured import applied
+from covector.compile.dead_code import needed_inputs, restricted, without_dead_code
+from covector.compile.expansion import applied
 from covector.graph.graph import Graph, Literal, Variable, check
 from covector.ops.arithmetic import ADD
 from covector.transforms.control.bodies import Indices, Split, dependent, pulled, rearranged, remembered, with_outputs
@@ -43,6 +43,27 @@ def jointly(body: Graph, order: Indices, leaving: Indices) -> Graph:
 def only_outputs(body: Graph, outputs: Indices) -> Graph:
     """The step with these outputs only."""
     return without_dead_code(with_outputs(body, [body.outputs[i] for i in outputs]))
+
+
+@remembered
+def needed_of_step(
+    body: Graph, constants: int, carries: int, outputs: Indices, inputs: Indices = ()
+) -> tuple[Graph | None, Indices, Indices]:
+    """The step with what these outputs need at some step, these inputs and effects; its inputs and its outputs.
+
+    None in place of the step if that is all of it. A carry that is needed is an input and an output.
+    """
+    needed, entering = set(outputs), set[int]()
+    while True:
+        entering = needed_inputs(body, needed).union(inputs)
+        grown = needed | {i - constants for i in entering if constants <= i < constants + carries}
+        if grown == needed:
+            break
+        needed = grown
+    entering |= {constants + i for i in needed if i < carries}
+    order, leaving = tuple(sorted(entering)), tuple(sorted(needed))
+    whole = len(order) == len(body.inputs) and len(leaving) == len(body.outputs)
+    return None if whole else restricted(body, order, leaving), order, leaving
 
 
 @remembered

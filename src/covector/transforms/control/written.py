@@ -22,16 +22,8 @@ from typing import Any
 import numpy as np
 
 from covector.compile.expressions import dtype_name
-from covector.compile.structured import (
-    Lines,
-    Scope,
-    assigned,
-    in_one_way,
-    indented,
-    strong_operand,
-    to_numpy,
-    to_python,
-)
+from covector.compile.on_numbers import assigned, in_one_way, indented, strong_operand, to_numpy, to_python
+from covector.compile.structured import Lines, Scope
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable
 from covector.transforms.control.bodies import output_types

@@ -20,15 +20,8 @@ from typing import Any, final
 
 from attrs import frozen
 
-from covector.compile.structured import (
-    Lines,
-    Scope,
-    assigned,
-    in_one_way,
-    indented,
-    to_numpy,
-    to_python,
-)
+from covector.compile.on_numbers import assigned, in_one_way, indented, to_numpy, to_python
+from covector.compile.structured import Lines, Scope
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Variable
 from covector.transforms.control.written import (
