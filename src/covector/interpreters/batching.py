@@ -34,7 +34,7 @@ class BatchingInterpreter(Interpreter):
     def process(self, primitive: Primitive, inputs: Sequence[Array]) -> Any:
         """The batch of outputs."""
         if self.ended:
-            self.refuse_leaked(primitive)
+            self.refuse_leaked(primitive.name)
         pairs = [self.split(x) for x in inputs]
         outputs = primitive.batch(self.size, lifted([x for x, _ in pairs]), [b for _, b in pairs])
         return map_outputs(lambda out: BatchTracer(self, out), outputs)

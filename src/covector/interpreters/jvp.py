@@ -25,7 +25,7 @@ class JVPInterpreter(Interpreter):
     def process(self, primitive: Primitive, inputs: Sequence[Array]) -> Any:
         """The outputs with their tangents; an output whose tangent is zero is a plain value."""
         if self.ended:
-            self.refuse_leaked(primitive)
+            self.refuse_leaked(primitive.name)
         pairs = [self.split(x) for x in inputs]
         out, tangent = primitive.jvp(lifted([p for p, _ in pairs]), [t for _, t in pairs])
         if isinstance(out, tuple):

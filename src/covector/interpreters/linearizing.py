@@ -50,7 +50,7 @@ class LinearizingInterpreter(Interpreter):
         The branches for one and two elementwise inputs are written out: they are the hot path of reverse mode.
         """
         if self.ended:
-            self.refuse_leaked(primitive)
+            self.refuse_leaked(primitive.name)
         family = primitive.family
         if family is BINARY:
             x, y = inputs
@@ -220,7 +220,7 @@ class TangentRecorder(Interpreter):
     def process(self, primitive: Primitive, inputs: Sequence[Array]) -> Any:
         """A vertex for each output."""
         if self.ended:
-            self.refuse_leaked(primitive)
+            self.refuse_leaked(primitive.name)
         sources = {i: x.index for i, x in enumerate(inputs) if isinstance(x, TangentTracer) and x.interpreter is self}
         if self.keeps:
             inputs = [self.constants.keep(x) if type(x) is np.ndarray else x for x in inputs]

@@ -85,27 +85,28 @@ class StagingInterpreter(Interpreter):
         What types the outputs have is remembered by identity: the equations keep the primitive and types alive.
         """
         if self.ended:
-            self.refuse_leaked(primitive)
-        atoms, values = [], []
-        for x in inputs:
-            own = type(x) is StagingTracer and x.interpreter is self
-            atoms.append(x.variable if own else self.atom(x))
-            values.append(x.value if own else x)
+            self.refuse_leaked(primitive.name)
+        atoms = [x.variable if type(x) is StagingTracer and x.interpreter is self else self.atom(x) for x in inputs]
         key = (id(primitive), *[id(atom.type) for atom in atoms])
         kinds = self._types.get(key)
         if kinds is None:
             kinds = self._types[key] = primitive.output_type(*[atom.type for atom in atoms])
-        single = type(kinds) is not tuple
-        variables = (Variable(kinds),) if single else tuple([Variable(kind) for kind in kinds])
+        if type(kinds) is not tuple:
+            variable = Variable(kinds)
+            self.equations.append(Equation(primitive, tuple(atoms), (variable,)))
+            return StagingTracer(self, variable, self._run(primitive, inputs) if self.runs else None)
+        variables = tuple([Variable(kind) for kind in kinds])
         self.equations.append(Equation(primitive, tuple(atoms), variables))
+        values = self._run(primitive, inputs) if self.runs else [None] * len(variables)
+        return tuple([StagingTracer(self, variable, value) for variable, value in zip(variables, values, strict=True)])
+
+    def _run(self, primitive: Primitive, inputs: Sequence[Array]) -> Any:
+        """The values of the outputs."""
         try:
-            found: Any = primitive(*values) if self.runs else None if single else (None,) * len(variables)
+            return primitive(*map(self.known, inputs))
         except Exception as error:
             self.raised = error
             raise
-        if single:
-            return StagingTracer(self, variables[0], found)
-        return tuple([StagingTracer(self, variable, value) for variable, value in zip(variables, found, strict=True)])
 
     def known(self, x: Array) -> Array:
         """The value of an input or output, where values are computed as they are recorded."""
@@ -141,6 +142,8 @@ class StagingInterpreter(Interpreter):
 
     def answer(self, tracer: StagingTracer, asked: str) -> Array:
         """The value of a tracer of which Python asks something; the question is put on record."""
+        if self.ended and asked not in SHOWING:
+            self.refuse_leaked(asked)
         if self.watch is None:
             return tracer.glimpse(asked)
         try:

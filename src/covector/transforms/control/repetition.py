@@ -77,13 +77,13 @@ class Stretch:
 
 def stretches(graph: Graph, strict: bool) -> list[Stretch]:
     """The stretches of a graph that are worth a loop, in order; of the same numbers in each step, if `strict`."""
-    few = ARRAY * len(graph.equations) < FEWEST_NUMBERS
-    if few and not any(isinstance(equation.primitive, Structured) for equation in graph.equations):
-        return []
-    weights = np.cumsum([0, *map(_weight, graph.equations)])
-    if weights[-1] < FEWEST_NUMBERS:
+    if not _may_be_worth_a_loop(graph):
         return []
     tokens = _tokens(graph, strict)
+    _, examples = np.unique(tokens, return_index=True)  # tokens count from 0, and equal ones weigh the same
+    weights = np.cumsum([0, *np.array([_weight(graph.equations[i]) for i in examples])[tokens]])
+    if weights[-1] < FEWEST_NUMBERS:
+        return []
     free = np.ones(len(tokens), bool)
     found = []
     for period in _periods(tokens):
@@ -97,6 +97,16 @@ def stretches(graph: Graph, strict: bool) -> list[Stretch]:
                 free[start:stop] = False
                 found.append(stretch)
     return sorted(found, key=lambda stretch: stretch.start)
+
+
+def _may_be_worth_a_loop(graph: Graph) -> bool:
+    """A first look, so that most graphs take no time."""
+    count = len(graph.equations)
+    if count >= FEWEST_NUMBERS or any([isinstance(equation.primitive, Structured) for equation in graph.equations]):
+        return True
+    computed = [variable.type for equation in graph.equations for variable in equation.outputs]
+    given = [variable.type for variable in (*graph.inputs, *(variable for variable, _ in graph.constants))]
+    return ARRAY * count >= FEWEST_NUMBERS and any([k.shape and k.size >= ENTRIES for k in (*given, *computed)])
 
 
 def _trimmed(free: Integers, start: int, stop: int) -> tuple[int, int]:
