@@ -182,3 +182,51 @@ def test_many_layers_of_their_own_arrays_are_not_stacked() -> None:
     assert not any(isinstance(e.primitive, Scan) for e in lowered.simplified.equations)
     for found, expected in zip(cv.jit(cv.grad(loss))(weights), cv.grad(loss)(weights), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+SERIES, NOISE = RNG.normal(size=(2, 40, 30))
+
+
+def filtered(rate: Any, series: Any, noise: Any) -> Any:
+    """A recursion over rows that are not differentiated."""
+    state = np.zeros(30)
+    for i in range(40):
+        state = np.tanh(rate * state + series[i]) + np.sin(noise[i]) * 0.1
+    return np.sum(state**2)
+
+
+def test_elements_of_what_is_not_differentiated_belong_to_the_steps() -> None:
+    lowered = cv.jit(cv.grad(filtered)).lower(0.4, SERIES, NOISE)
+    assert len(lowered.graph.equations) < 200
+    assert sum(isinstance(e.primitive, Scan) for e in lowered.simplified.equations) == 2
+    expected = cv.grad(filtered)(0.4, SERIES, NOISE)
+    np.testing.assert_allclose(cv.jit(cv.grad(filtered))(0.4, SERIES, NOISE), expected, rtol=1e-12)
+
+
+def test_so_do_those_of_what_is_closed_over_where_gradients_are_nested() -> None:
+    def nested(rate: Any, series: Any, noise: Any) -> Any:
+        first = cv.grad(lambda a: filtered(a, series, noise))
+        return cv.grad(lambda b: first(b) * series[0, 0] + np.sum(noise[3] * b))(rate) + first(rate)
+
+    compiled = cv.jit(nested)
+    expected = nested(0.4, SERIES, NOISE)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(0.4, SERIES, NOISE), expected, rtol=1e-11)
+
+
+def test_what_is_computed_of_constants_may_be_kept_for_later() -> None:
+    """It is recorded further out, where it stays known."""
+
+    def remembering(x: Any, y: Any) -> Any:
+        kept: dict[str, Any] = {}
+
+        def inner(z: Any) -> Any:
+            kept.setdefault("norm", np.sqrt(np.sum(y * y)))
+            return z * z * kept["norm"]
+
+        return cv.grad(inner)(x) + kept["norm"]
+
+    compiled = cv.jit(remembering)
+    y = np.array([3.0, 4.0])
+    for _ in range(2):
+        assert compiled(2.0, y) == 25.0

@@ -14,7 +14,7 @@ from typing import Any, final
 from attrs import field, frozen
 
 from covector.core.primitive import Primitive
-from covector.core.source_lines import user_line
+from covector.core.source_lines import SHOWING, user_line
 from covector.core.types import Array, ArrayType
 from covector.errors import ConcreteValueError
 from covector.graph.graph import Equation, Variable
@@ -93,7 +93,7 @@ class Guard(Primitive):
 
 def guarding(variable: Variable, asked: str, compute: Callable[[], Array]) -> tuple[Array, list[Equation]]:
     """A recorded value of which Python asks something, and the guard for the question."""
-    if asked in ("repr()", "formatting"):
+    if asked in SHOWING:
         return compute(), []
     if asked not in QUESTIONS:
         raise ConcreteValueError(

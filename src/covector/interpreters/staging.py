@@ -17,7 +17,7 @@ Python loop become one loop, which is differentiated instead of every step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, final
 
@@ -26,7 +26,7 @@ import numpy as np
 from covector.core.families import SCALARS
 from covector.core.interpreter import Interpreter, Tracer
 from covector.core.primitive import Primitive
-from covector.core.source_lines import instead_of, user_line
+from covector.core.source_lines import SHOWING, instead_of, user_line
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ConcreteValueError, UnsupportedFunctionError
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, run, run_equations
@@ -56,7 +56,7 @@ class StagingInterpreter(Interpreter):
 
     __slots__ = (
         "_constants", "_evaluated", "_given", "_keeper", "_literals", "_types", "_values",
-        "condense", "equations", "raised", "runs", "watch",
+        "condense", "equations", "heard", "listeners", "raised", "runs", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,8 @@ class StagingInterpreter(Interpreter):
     ) -> None:
         super().__init__(origin)
         self.watch, self.condense, self.runs = watch, condense, runs
+        self.listeners: list[StagingInterpreter] = []
+        self.heard: list[tuple[int, Equation, Sequence[Array]]] = []
         self.equations: list[Equation] = []
         self.raised: Exception | None = None
         self._given = given
@@ -94,9 +96,13 @@ class StagingInterpreter(Interpreter):
         if type(kinds) is not tuple:
             variable = Variable(kinds)
             self.equations.append(Equation(primitive, tuple(atoms), (variable,)))
+            if self.listeners and self.listeners[-1] is not self:
+                self.listeners[-1].hear(self.equations[-1], inputs)
             return StagingTracer(self, variable, self._run(primitive, inputs) if self.runs else None)
         variables = tuple([Variable(kind) for kind in kinds])
         self.equations.append(Equation(primitive, tuple(atoms), variables))
+        if self.listeners and self.listeners[-1] is not self:
+            self.listeners[-1].hear(self.equations[-1], inputs)
         values = self._run(primitive, inputs) if self.runs else [None] * len(variables)
         return tuple([StagingTracer(self, variable, value) for variable, value in zip(variables, values, strict=True)])
 
@@ -107,6 +113,11 @@ class StagingInterpreter(Interpreter):
         except Exception as error:
             self.raised = error
             raise
+
+    def hear(self, equation: Equation, inputs: Sequence[Array]) -> None:
+        """Notes what is recorded further out meanwhile: it may belong to a step of a loop."""
+        if not equation.primitive.effect:
+            self.heard.append((len(self.equations), equation, inputs))
 
     def known(self, x: Array) -> Array:
         """The value of an input or output, where values are computed as they are recorded."""
@@ -253,9 +264,49 @@ def recorded_first(
     outer = next((found for x in leaves if (found := _recorder(x)) is not None), None)
     if outer is None or outer.condense is None:
         return function
-    kinds = [typeof(x) for x in leaves]
-    graph = record_flat(function, kinds, origin, leaves, outer.watch, outer.condense)
-    return partial(_run_again, outer.condense(graph))
+    inputs = [Variable(typeof(x)) for x in leaves]
+    interpreter = StagingInterpreter(origin, partial(_glimpses, inputs, leaves), outer.watch, outer.condense)
+    interpreter.listeners = outer.listeners
+    interpreter.listeners.append(interpreter)
+    try:
+        graph, _ = _recorded(interpreter, function, [StagingTracer(interpreter, variable) for variable in inputs])
+    finally:
+        interpreter.listeners.pop()
+    return partial(_run_again, outer.condense(_with_heard(graph, interpreter)))
+
+
+def _with_heard(graph: Graph, interpreter: StagingInterpreter) -> Graph:
+    """The graph with what was recorded further out meanwhile, of values that were known there, as far as it takes it.
+
+    `x + y[i]` takes an element in each step, though y is a constant to what is differentiated in x.
+    """
+    made = {variable for _, equation, _ in interpreter.heard for variable in equation.outputs}
+    replaced: dict[Atom, Atom] = {
+        constant: x.variable for constant, x in graph.constants if type(x) is StagingTracer and x.variable in made
+    }
+    if not replaced:
+        return graph
+    needed = set(replaced.values())
+    merged: list[Equation] = []
+    stop = len(graph.equations)
+    for position, equation, inputs in reversed(interpreter.heard):
+        if needed.isdisjoint(equation.outputs):
+            continue
+        merged += [_replacing(replaced, e) for e in reversed(graph.equations[position:stop])]
+        stop = position
+        atoms = [x.variable if type(x) is StagingTracer and x.variable in made else interpreter.atom(x) for x in inputs]
+        needed.update(atoms)
+        merged.append(Equation(equation.primitive, tuple(atoms), equation.outputs))
+    merged += [_replacing(replaced, e) for e in reversed(graph.equations[:stop])]
+    outputs = tuple(replaced.get(atom, atom) for atom in graph.outputs)
+    constants = tuple(pair for pair in interpreter.constants if pair[0] not in replaced)
+    return check(Graph(graph.inputs, tuple(reversed(merged)), outputs, constants), typed=frozenset(merged))
+
+
+def _replacing(replaced: Mapping[Atom, Atom], equation: Equation) -> Equation:
+    if replaced.keys().isdisjoint(equation.inputs):
+        return equation
+    return Equation(equation.primitive, tuple(replaced.get(atom, atom) for atom in equation.inputs), equation.outputs)
 
 
 def _recorder(x: Array) -> StagingInterpreter | None:

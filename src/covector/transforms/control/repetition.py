@@ -23,7 +23,7 @@ from covector.core.primitive import Primitive
 from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of
 from covector.graph.parts import inner_programs
-from covector.ops.arithmetic import Power
+from covector.ops.arithmetic import Add, Power
 from covector.ops.indexing import PutSlice, Slice
 
 FEWEST_STEPS = 8
@@ -118,9 +118,11 @@ def _trimmed(free: Integers, start: int, stop: int) -> tuple[int, int]:
 
 
 def _weight(equation: Equation) -> int:
-    """How many equations on numbers it counts as; taking an element is not worth a loop."""
+    """How many equations on numbers it counts as; taking an element is not worth a loop, nor is putting it back."""
     if isinstance(equation.primitive, Slice):
         return 0
+    if isinstance(equation.primitive, (PutSlice, Add)):
+        return 1
     if not isinstance(equation.primitive, Structured):
         atoms = (*equation.inputs, *equation.outputs)
         return ARRAY if any([atom.type.size >= ENTRIES for atom in atoms]) else 1
