@@ -12,7 +12,7 @@ from scipy.optimize import minimize as scipy_minimize
 
 import covector as cv
 from covector import norms, optimize
-from covector.errors import ArgumentError
+from covector.errors import ArgumentError, ShapeMismatchError
 from covector.optimize import Optimizer
 from covector.trees import flatten
 from tests.descent import HESSIAN, RNG, ROOT, START, TARGET, bowl, close, trajectory
@@ -567,6 +567,20 @@ def test_options_of_the_known_optimizers_are_checked() -> None:
         lambda: optimize.coordinate_descent(np.array([1.0, -1.0])),
         lambda: optimize.block_descent(np.array([1.0, 0.0])),
         lambda: optimize.mirror_descent("l2", optimize.armijo()),
+        lambda: optimize.mirror_descent("linf", 0.1),
+        lambda: optimize.adam(beta2=1.0),
+        lambda: optimize.rmsprop(0.1, beta=2.0),
+        lambda: optimize.lamb(0.1, beta2=-0.1),
     ):
         with pytest.raises(ArgumentError):
             make()
+
+
+def test_a_metric_is_a_square_matrix_for_one_vector() -> None:
+    def metric_of(shape: tuple[int, ...]) -> Callable[[Any], Any]:
+        return lambda x: np.ones(shape)
+
+    for shape in ((2, 3), (2,), (3, 3)):
+        optimizer = optimize.natural_gradient(metric_of(shape))
+        with pytest.raises(ShapeMismatchError, match="square matrix"):
+            optimizer.update(np.ones(2), optimizer.init(np.ones(2)), np.ones(2))

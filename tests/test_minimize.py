@@ -136,6 +136,23 @@ def test_minimize_wants_an_optimizer() -> None:
         cv.minimize(bowl, START, "l2")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_iterations": 1.5}, "max_iterations must be a whole number"),
+        ({"max_iterations": np.inf}, "max_iterations must be a whole number"),
+        ({"max_iterations": True}, "max_iterations must be a whole number"),
+        ({"max_iterations": -1}, "max_iterations must be a whole number"),
+        ({"tol": -1.0}, "tol must not be negative"),
+        ({"callback": 3}, "callback must be a function"),
+        ({"state": 3}, "state must be the state of an earlier result"),
+    ],
+)
+def test_options_of_minimize_that_mean_nothing_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        cv.minimize(bowl, START, steepest_descent("l2", 0.1), **options)
+
+
 def test_integers_begin_as_floats() -> None:
     result = cv.minimize(lambda x: np.sum((x - 0.5) ** 2), np.array([1, 2]), optimize.gradient_descent(0.5))
     close(result.x, np.array([0.5, 0.5]))

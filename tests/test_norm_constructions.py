@@ -439,6 +439,9 @@ TIED: list[tuple[Norm, Any]] = [
     (norms.l1() + norms.linf(), np.array([1.0, -1.0, 0.0, 0.0])), (norms.l1() | 3 * norms.linf(), np.ones(4)),
     (norms.from_vertices(np.eye(4)), np.ones(4)), (2 * norms.l1() @ norms.Diagonal(2.0), np.ones(4)),
     (norms.infimal_convolution(norms.lp(3), norms.lp(4) @ np.eye(4)), np.array([1.0, 0.0, 0.0, 0.0])),
+    *((norms.l1() | factor * norms.l2(), np.array([2.0, -2.0, 2.0, 2.0])) for factor in (0.5, 1.0, 1.3, 2**0.5, 1.9)),
+    *((norms.l2() | factor * norms.linf(), np.array([2.0, 0.0, 0.0, 0.0])) for factor in (1.0, 1.2, 2**0.5, 1.9, 3.0)),
+    (norms.spectral() | 0.7 * norms.l2(), np.diag([1.0, 0.0, 0.0])),
 ]  # fmt: skip
 
 
@@ -454,6 +457,16 @@ def test_whatever_settles_a_tie_attains(norm: Norm, g: Any, ties: str) -> None:
     close(np.sum(g * s), norm.norm(g), 1e-8)
     assert np.linalg.norm(norm.with_ties("min_norm").maximizer(g)) <= np.linalg.norm(v) * (1 + 1e-9)
     close(cv.vmap(norm.maximizer)(np.stack([g, 2 * g]))[1], v, 1e-9)
+
+
+def test_extreme_points_of_a_maximum_with_l2_are_as_long_as_it_allows() -> None:
+    """They solve l1 = 1, l2 = 1 / r, and linf = t, l2 = r t, in the first entries."""
+    both = norms.l1("vertex") | 1.3 * norms.l2()
+    v = both.maximizer(np.ones(4))
+    close([np.sum(v), np.sqrt(v @ v)], [1.0, 1 / 1.3], 1e-12)
+    assert np.count_nonzero(v) == 2
+    other = norms.l2() | 1.5 * norms.linf("vertex")
+    close(other.maximizer(np.array([3.0, 0.0, 0.0, 0.0])), np.array([1.0, 1.0, 0.5, 0.0]) / 1.5, 1e-12)
 
 
 def test_policies_for_ties() -> None:
@@ -569,3 +582,10 @@ def test_laws_of_random_compositions(seed: int) -> None:
     flat = ravel(cv.grad(norm.dual_norm)(g))[0]
     close(np.sum(flat * g.ravel()), norm.dual_norm(g), 1e-10)
     close(norm.norm(cv.grad(norm.dual_norm)(g)), 1.0, 1e-8)
+
+
+def test_weights_between_two_norms_are_of_the_sizes_of_theirs() -> None:
+    """A negative weight measures as its opposite does, and has no power between."""
+    signed, sizes = (norms.l1() @ norms.Diagonal(w) for w in (np.array([2.0, -3.0]), np.array([2.0, 3.0])))
+    v = np.array([1.0, -0.5])
+    close(norms.interpolate(signed, norms.linf(), 0.4).norm(v), norms.interpolate(sizes, norms.linf(), 0.4).norm(v))

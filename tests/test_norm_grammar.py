@@ -30,6 +30,10 @@ def values(x: Any) -> Any:
 
 INSIDE: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "builtin sum": (lambda v: sum(abs(v)), VECTOR),
+    "python sums of linear values": (
+        lambda v: np.abs(np.stack([sum(SQUARE[i, j] * v[j] for j in range(5)) for i in range(5)])).max(), VECTOR
+    ),
+    "zero added, taken away, and a plus": (lambda v: np.abs(0 + (+v) - 0.0).sum() + 0, VECTOR),
     "python loop": (lambda v: sum(abs(v[i]) for i in range(5)), VECTOR),
     "parts by hand": (lambda v: abs(v[0]) + np.maximum(abs(v[1]), abs(v[2])) + np.hypot(v[3], v[4]), VECTOR),
     "norm": (np.linalg.norm, VECTOR),

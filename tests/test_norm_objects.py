@@ -13,6 +13,7 @@ import covector as cv
 from covector import norms
 from covector.errors import ArgumentError, ShapeMismatchError, TreeMismatchError
 from covector.norms.bundle import Bundle
+from covector.norms.layout import magnitude
 from covector.norms.norm import Norm
 from covector.norms.oracle import Oracle
 from covector.norms.search import solve
@@ -160,6 +161,29 @@ def test_matrices_without_rows_and_with_one(norm: Norm, shape: tuple[int, ...]) 
 
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a maker": (lambda: norms.as_norm(norms.l1), ArgumentError, r"write norms\.l1\("),
+    "a maker with arguments": (lambda: norms.as_norm(norms.schatten), ArgumentError, r"write norms\.schatten\("),
+    "a true exponent": (lambda: norms.lp(True), ArgumentError, "exponent"),
+    "schatten below 1": (lambda: norms.schatten(0.9), ArgumentError, r"^schatten needs an exponent of at least 1"),
+    "group below 1": (lambda: norms.group(2, 0.5), ArgumentError, r"^group needs an exponent of at least 1"),
+    "a true number of values": (lambda: norms.ky_fan(True), ArgumentError, "positive integer"),
+    "weights that are nan": (lambda: norms.owl([np.nan, 1.0]), ArgumentError, "owl needs"),
+    "half an entry": (lambda: norms.oscar(2.5), ArgumentError, "size must be a positive integer"),  # type: ignore[arg-type]
+    "complex matrix": (lambda: norms.quadratic(np.eye(2) * (1 + 0j)), ArgumentError, "real matrix"),
+    "products of an indefinite matrix": (
+        lambda: norms.quadratic(product=np.negative).norm(GRADIENT), ArgumentError, "positive definite H; <v, H v> is -"
+    ),
+    "products that lose entries": (
+        lambda: norms.quadratic(product=lambda x: x[:2]).norm(GRADIENT), ShapeMismatchError, "is given, 3; found 2"
+    ),
+    "axes that are equal": (lambda: norms.blockwise("l2", axes=(0, 0)), ArgumentError, "different"),
+    "axes that turn out equal": (
+        lambda: norms.blockwise("l2", axes=(1, -1)).norm(np.ones((2, 2))), ArgumentError, "two are the same"
+    ),
+    "half an axis": (lambda: norms.blockwise("l2", axes=0.5), ArgumentError, "integer"),  # type: ignore[arg-type]
+    "another size": (
+        lambda: norms.reshaped(norms.spectral(), (2, -1)).norm(GRADIENT), ShapeMismatchError, r"\(2, -1\) to an array"
+    ),
+    "vertices that are nan": (lambda: norms.from_vertices(np.full((3, 3), np.nan)), ArgumentError, "rank"),
     "text exponent": (lambda: norms.lp("2"), ArgumentError, "exponent"),
     "singular factor": (lambda: norms.quadratic(cholesky=np.zeros((3, 3))), ArgumentError, "invertible factor"),
     "factor that is no matrix": (lambda: norms.quadratic(cholesky=np.ones(3)), ArgumentError, "square factor"),
@@ -179,6 +203,22 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
 def test_what_is_no_norm_or_does_not_fit_is_refused(call: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         call()
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-150, 1e150, 1e290])
+def test_a_norm_written_by_its_user_is_as_exact_at_every_scale(scale: float) -> None:
+    """Powers of what is measured would vanish or overflow; norms know that they are homogeneous."""
+
+    def powers(v: Any) -> Any:
+        return np.sum(np.abs(v) ** 3) ** (1 / 3) + np.sqrt(v @ v)
+
+    def along(g: Any) -> Any:
+        return g / np.sqrt(g @ g)
+
+    for norm in (norms.as_norm(powers), norms.from_dual(powers), norms.from_maximizer(along)):
+        for measured in (norm.norm, norm.dual_norm):
+            np.testing.assert_allclose(measured(scale * GRADIENT) / scale, measured(GRADIENT), rtol=1e-9)
+        np.testing.assert_allclose(norm.maximizer(scale * GRADIENT), norm.maximizer(GRADIENT), rtol=1e-6)
 
 
 WIDE = RNG.normal(size=(9, 10))
@@ -247,3 +287,33 @@ def test_matrices_without_entries_have_norm_zero(name: str, shape: tuple[int, in
     norm, empty = getattr(norms, name)(), np.zeros(shape)
     assert norm.norm(empty) == norm.dual_norm(empty) == 0.0
     assert norm.maximizer(empty).shape == shape
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_unit_of_a_vector_is_a_power_of_two_within_range(dtype: Any) -> None:
+    """Next to a power of two logarithms are rounded, and next to the end of the range their powers overflow."""
+    info = np.finfo(dtype)
+    for entry in (info.max, info.tiny, info.smallest_subnormal, np.nextafter(dtype(8), dtype(0)), dtype(-3)):
+        unit = magnitude(np.array([0, entry], dtype))
+        assert unit.dtype == dtype
+        assert unit <= abs(entry) < 2 * np.longdouble(unit)
+        assert np.isfinite(cv.vmap(magnitude)(np.array([[0, entry]], dtype))[0])
+    assert magnitude(np.zeros(2, dtype)) == 1
+
+
+@pytest.mark.parametrize("factor", [1e-150, 1e150])
+def test_a_searched_norm_may_have_values_of_any_scale(factor: float) -> None:
+    def small(v: Any) -> Any:
+        return np.sqrt(v @ v) + np.max(np.abs(v))
+
+    plain, far = norms.as_norm(small), norms.as_norm(lambda v: factor * small(v))
+    np.testing.assert_allclose(far.dual_norm(GRADIENT) * factor, plain.dual_norm(GRADIENT), rtol=1e-9)
+    np.testing.assert_allclose(far.maximizer(GRADIENT) * factor, plain.maximizer(GRADIENT), rtol=1e-6)
+    warm, usual = norms.warm_start(GRADIENT), norms.warm_start(GRADIENT)
+    for step in range(3):
+        g = GRADIENT + 0.1 * step
+        vector, lower, upper, warm = norms.warm_maximizer(far, g, warm, 0.1)
+        _, _, wanted, usual = norms.warm_maximizer(plain, g, usual, 0.1)
+        assert g @ vector >= 0.9 * upper
+        np.testing.assert_allclose([far.norm(vector), lower / upper], [1.0, 1.0], rtol=0.1)
+        np.testing.assert_allclose(upper * factor, wanted, rtol=0.1)

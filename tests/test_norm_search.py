@@ -239,6 +239,74 @@ def test_parameters_of_a_black_box_are_learned() -> None:
         close(found, quotient(function, SMALL, change), 1e-5)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_vertices_are_learned_as_linear_programming_has_it(seed: int) -> None:
+    """The least sum |c| with c @ points = x changes by -c_i <y, d point_i>, y being the solution of the dual program.
+
+    The norm is found where many of its functions meet, so that each point counts by its multiplier.
+    """
+    rng = np.random.default_rng(seed)
+    points, x = rng.normal(size=(16, 12)), rng.normal(size=12)
+    solved = linprog(np.ones(32), A_eq=np.hstack([points.T, -points.T]), b_eq=x, method="highs-ds")
+    shares, dual = solved.x[:16] - solved.x[16:], solved.eqlin.marginals
+
+    def by_vertices(a: Any) -> Any:
+        return norms.from_vertices(a).norm(x)
+
+    def by_facets(a: Any) -> Any:
+        return norms.from_facets(a).dual_norm(x)
+
+    for function in (by_vertices, by_facets):
+        close(function(points), solved.fun, 1e-7)
+        close(cv.grad(function)(points), -np.outer(shares, dual), 1e-7)
+
+
+@pytest.mark.parametrize("g", [np.array([1.0, -2.0, 0.5, 0.3]), np.array([2.0, 1.0, 0.1, -1.0])])
+def test_parameters_are_learned_where_curved_functions_meet(g: Any) -> None:
+    def hull(c: Any) -> Any:
+        return norms.infimal_convolution(norms.l2(), norms.lp(3) @ norms.Diagonal(c)).norm(g)
+
+    def total(c: Any) -> Any:
+        return (norms.lp(3) + norms.l1() @ norms.Diagonal(c)).dual_norm(g)
+
+    at, change = np.array([0.7, 1.4, 1.1, 0.9]), np.array([0.3, -0.2, 0.1, 0.4])
+    for function in (hull, total):
+        close(np.sum(cv.grad(function)(at) * change), quotient(function, at, change, 1e-4), 1e-6)
+
+
+def test_learning_at_a_kink_is_recorded_and_batched_and_its_second_derivative_refused() -> None:
+    points, g = RNG.normal(size=(7, 4)), RNG.normal(size=4)
+
+    def length(a: Any) -> Any:
+        return norms.from_facets(a).dual_norm(g)
+
+    gradient = cv.grad(length)(points)
+    close(cv.jit(cv.grad(length))(points), gradient, 1e-9)
+    close(cv.vmap(cv.grad(length))(np.stack([points, 2 * points]))[0], gradient, 1e-9)
+    for hessian in (cv.hessian(length), cv.jit(cv.hessian(length))):
+        with pytest.raises(ArgumentError, match="second derivative of a dual norm"):
+            hessian(points)
+
+
+def test_second_derivatives_by_parameters_of_a_smooth_norm_are_recorded() -> None:
+    def length(c: Any) -> Any:
+        return (norms.lp(3) + c[0] * norms.lp(1.5)).dual_norm(G)
+
+    at = np.array([1.3])
+    found = cv.hessian(length)(at)
+    close(found[0, 0], quotient(lambda c: cv.grad(length)(c)[0], at, np.ones(1)), 1e-6)
+    close(cv.jit(cv.hessian(length))(at), found, 1e-10)
+
+
+def test_a_corner_of_a_searched_ball_is_exact() -> None:
+    """The maximizer over a polytope is a vertex, where as many faces meet as there are entries."""
+    for seed in (2, 3, 9):
+        rng = np.random.default_rng(seed)
+        rows, g = rng.normal(size=(16, 12)), rng.normal(size=12)
+        faces = np.sort(np.abs(rows @ norms.from_facets(rows).maximizer(g)))[-12:]
+        close(faces, np.ones(12), 1e-12)
+
+
 def test_parameters_of_searched_sums_are_leaves() -> None:
     norm = norms.lp(3) + 0.5 * norms.quadratic(diagonal=np.arange(1.0, 6.0))
     gradient = cv.grad(lambda n: n.dual_norm(G))(norm)

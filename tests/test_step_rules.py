@@ -41,6 +41,20 @@ def test_polyak_steps_reach_a_known_minimum() -> None:
     assert result.success
 
 
+def test_step_rules_are_made_of_numbers() -> None:
+    for make in (
+        lambda: optimize.armijo(start="a"),  # type: ignore[arg-type]
+        lambda: optimize.armijo(most=1.5),  # type: ignore[arg-type]
+        lambda: optimize.adaptive(most=1.5),  # type: ignore[arg-type]
+        lambda: optimize.trust_region(largest="a"),  # type: ignore[arg-type]
+        lambda: optimize.polyak("a"),
+        lambda: optimize.polyak(np.nan),
+        lambda: optimize.schedule(3),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ArgumentError):
+            make()
+
+
 def test_step_rules_say_what_they_miss() -> None:
     for rule, name in ((optimize.armijo(), "function"), (optimize.exact_quadratic(), "product")):
         optimizer = steepest_descent("l2", rule)

@@ -10,6 +10,7 @@ import numpy as np
 from covector.norms import lp
 from covector.norms.bundle import empty_warm_start
 from covector.norms.calls import NormCall
+from covector.norms.faces import Face, Smooth
 from covector.norms.implicit import SymmetricSolve
 from covector.norms.polar import PolarFactor
 from covector.norms.search import Search, WarmSearch
@@ -34,7 +35,7 @@ def weighted(v: Any, weights: Any) -> Sequence[Any]:
 
 
 # Bounds are not differentiable functions, since they depend on the path of a search; tests/test_norm_search.py has the
-# derivatives of what they bound.
+# derivatives of what they bound, and faces at kinks.
 INSTANCES: list[Instance] = [
     Instance(Certified(("gradient[0]", "gradient[1]")), np.array([True, True]), differentiable=()),
     Instance(SymmetricSolve(product, 1e-14), G, WEIGHTS, name="symmetric_solve"),
@@ -42,5 +43,7 @@ INSTANCES: list[Instance] = [
     Instance(PolarFactor(), WIDE_STACK, name="polar_factor_of_a_stack"),
     Instance(NormCall(lp(3.0), flatten(G)[1]), G, name="norm_call"),
     Instance(Search(weighted), G, WEIGHTS, name="search", differentiable=()),
+    Instance(Face(weighted), G, G, np.float64(1.0), np.float64(0.0), WEIGHTS, name="face", differentiable=()),
+    Instance(Smooth(), np.float64(0.0), name="smooth", differentiable=()),
     Instance(WarmSearch(weighted, 0.1, 10), G, *empty_warm_start(3), WEIGHTS, name="warm_search", differentiable=()),
 ]

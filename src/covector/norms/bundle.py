@@ -78,6 +78,10 @@ class WarmStart(NamedTuple):
     used: Array
     vector: Array
 
+    def in_units(self, unit: float) -> WarmStart:
+        """The same for the norm divided by a unit."""
+        return WarmStart(self.atoms / unit, self.weights * unit, self.used, self.vector * unit)
+
 
 def empty_warm_start(size: int, capacity: int | None = None) -> WarmStart:
     """No atoms yet, and room for `capacity` of them, for vectors of `size` entries."""
@@ -265,7 +269,8 @@ class Bundle:
 
         If v is best, g is a combination of subgradients at v, of which the norm returns one. The others are limits of
         subgradients at v + t w. The one with the largest <s, w> is asked for, where w is g less the best combination so
-        far: fully corrective conditional gradients on the face of the dual ball that v exposes.
+        far: fully corrective conditional gradients on the face of the dual ball that v exposes. What these atoms take
+        for best is tried too: for a polyhedral norm that is a corner of the ball, exact to rounding.
         """
         coordinates = coordinates_of(self.atoms)
         self._bound_by_one_atom(coordinates)
@@ -275,7 +280,9 @@ class Bundle:
                 if self.gap() <= gap:
                     return
                 before = self.upper - self.lower
-                self._best_of_atoms(coordinates, CORRECTIVE)
+                corner = self._best_of_atoms(coordinates, CORRECTIVE)
+                if self.gap() > gap and np.any(corner):
+                    self.visit(corner / np.max(np.abs(corner)))
                 turn = coordinates.back(coordinates.even(self.covector - self.weights @ self.atoms))
                 if not np.any(turn):
                     return

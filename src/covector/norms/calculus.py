@@ -255,6 +255,8 @@ class Blockwise(Norm):
         if not all(-len(shape) <= axis < len(shape) for axis in self.axes):
             raise ArgumentError(f"blockwise has axes {self.axes}, but the array has shape {shape}")
         inner = tuple(axis % len(shape) for axis in self.axes)
+        if len(set(inner)) < len(inner):
+            raise ArgumentError(f"blockwise has axes {self.axes}, of which two are the same of shape {shape}")
         outer = tuple(axis for axis in range(len(shape)) if axis not in inner)
         order = (*outer, *inner)
         count = prod(shape[axis] for axis in outer)

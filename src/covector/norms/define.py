@@ -17,6 +17,7 @@ Any one of the three determines the others, and `define` derives them:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import isfunction
 from typing import Any, final
 
 import numpy as np
@@ -27,13 +28,13 @@ from covector.errors import ArgumentError, ConcreteValueError, MissingRuleError
 from covector.norms.calculus import Blockwise, PerLeaf, Product, absolute, product
 from covector.norms.checks import check_norm, gradient_of_norm
 from covector.norms.dualize import dualize
-from covector.norms.layout import number_like, pairing, typed_like
+from covector.norms.layout import magnitude, number_like, pairing, ravel, typed_like
 from covector.norms.matrices import nuclear, rms_to_rms, spectral
 from covector.norms.norm import Norm
 from covector.norms.registration import registered
 from covector.norms.solve import Bracket, attained
 from covector.norms.traits import Traits
-from covector.norms.vectors import l1, l2, linf, lp, rms
+from covector.norms.vectors import l1, l2, linf, of_exponent, rms
 from covector.trees import Tree
 
 Function = Callable[[Tree], Any]
@@ -57,21 +58,21 @@ class Defined(Norm):
 
     def norm(self, vector: Tree) -> Array:
         if self.given_norm is not None:
-            return number_like(vector, self.given_norm(vector))
+            return number_like(vector, homogeneous(self.given_norm, vector))
         found = self.searched_primal(vector)
-        return number_like(vector, dualize(self.dual_norm)(vector)) if found is None else found[1]
+        return number_like(vector, self._derived(self.given_dual_norm, vector)) if found is None else found[1]
 
     def dual_norm(self, covector: Tree) -> Array:
         if self.given_dual_norm is not None:
-            return number_like(covector, self.given_dual_norm(covector))
+            return number_like(covector, homogeneous(self.given_dual_norm, covector))
         if self.given_maximizer is not None:
             return pairing(covector, self.maximizer(covector))
         found = self.searched_dual(covector)
-        return number_like(covector, self._derived(self.norm, covector)) if found is None else found[1]
+        return number_like(covector, self._derived(self.given_norm, covector)) if found is None else found[1]
 
     def maximizer(self, covector: Tree) -> Tree:
         if self.given_maximizer is not None:
-            return typed_like(covector, self.given_maximizer(covector))
+            return typed_like(covector, self.given_maximizer(at_scale_one(covector)[0]))
         found = self.searched_dual(covector)
         return gradient_of_norm(self.dual_norm, covector) if found is None else found[0]
 
@@ -83,21 +84,21 @@ class Defined(Norm):
         """By optimization if the norm alone is given, and its program is not that of a disciplined norm."""
         if self.given_dual_norm is not None or self.given_maximizer is not None:
             return None
-        derived = self._derived(self.norm, covector)
+        derived = self._derived(self.given_norm, covector)
         return attained(self.norm, self.subgradient, covector) if derived is None else None
 
     def searched_primal(self, vector: Tree) -> Bracket | None:
         """By optimization if the norm is not given, and cannot be derived from the dual norm."""
         if self.given_norm is not None:
             return None
-        if self.given_dual_norm is not None and self._derived(self.dual_norm, vector) is not None:
+        if self.given_dual_norm is not None and self._derived(self.given_dual_norm, vector) is not None:
             return None
         return attained(self.dual_norm, self.maximizer, vector)
 
-    def _derived(self, function: Function, argument: Tree) -> Array | None:
+    def _derived(self, function: Function | None, argument: Tree) -> Array | None:
         """The dual of one of the two norms by rewriting its program, None if that cannot be done."""
         try:
-            return dualize(function)(argument)
+            return None if function is None else dualize(function)(argument)
         except (MissingRuleError, ConcreteValueError) as error:
             if not self.search:
                 raise MissingRuleError(
@@ -152,14 +153,23 @@ def define(
     return evolve(made, shown_exact=made.searched_dual(like) is None)
 
 
+def homogeneous(function: Function, tree: Tree) -> Array:
+    """A norm at a tree, by its value where the largest entry is between 1 and 2 and powers stay within range."""
+    near, unit = at_scale_one(tree)
+    return unit * function(near)
+
+
+def at_scale_one(tree: Tree) -> tuple[Tree, Array]:
+    """A tree divided by the power of two next to its largest entry, and that power."""
+    flat, restore = ravel(tree)
+    unit = magnitude(flat)
+    return restore(flat / unit), unit
+
+
 NAMES: dict[str, Callable[[], Norm]] = {
     "l1": l1, "l2": l2, "linf": linf, "rms": rms, "frobenius": l2, "spectral": spectral, "nuclear": nuclear,
     "rms_to_rms": rms_to_rms,
 }  # fmt: skip
-
-MAKERS = (*NAMES.values(), lp)
-"""Functions that might be given where their results are meant."""
-
 
 def as_norm(value: Any, like: Tree = None, search: bool = True) -> Norm:
     """The norm that is meant: a Norm itself, a name, a function that is a norm, or a tree of such for a tree.
@@ -182,13 +192,18 @@ def as_norm(value: Any, like: Tree = None, search: bool = True) -> Norm:
         if value not in NAMES:
             raise ArgumentError(f"there is no norm {value!r}; the names are {', '.join(NAMES)}")
         return NAMES[value]()
-    if any(value is maker for maker in MAKERS):
+    if _makes_norms(value):
         raise ArgumentError(f"norms.{value.__name__} makes a norm, and is not one: write norms.{value.__name__}(...)")
     if callable(value):
         return define(norm=value, like=like, search=search)
     if isinstance(value, (dict, list, tuple)):
         return tree(value)
     raise ArgumentError(f"a norm is a Norm, a name, a function, or a dict, list or tuple of them; found {value!r}")
+
+
+def _makes_norms(value: Any) -> bool:
+    """Whether this is a function of covector.norms, given where its result is meant."""
+    return isfunction(value) and value.__module__.startswith(__package__ or "covector.norms")
 
 
 def tree(norms: Tree, outer: Any = "linf") -> Product:
@@ -238,8 +253,10 @@ def blockwise(inner: Any, outer: Any = "linf", axes: int | Sequence[int] = -1) -
         array([[0.6, 0.8],
                [0. , 1. ]])
     """
-    spanned = (int(axes),) if isinstance(axes, (int, np.integer)) else tuple(axes)
-    return Blockwise(as_norm(inner), absolute(as_norm(outer)), spanned)
+    spanned: tuple[Any, ...] = tuple(axes) if isinstance(axes, Sequence) else (axes,)
+    if not all(isinstance(axis, (int, np.integer)) for axis in spanned) or len(set(spanned)) < len(spanned):
+        raise ArgumentError(f"axes must be an integer or several different ones; found {axes!r}")
+    return Blockwise(as_norm(inner), absolute(as_norm(outer)), tuple(int(axis) for axis in spanned))
 
 
 def group(inner: Any = 2, outer: Any = 1, axes: int | Sequence[int] = -1, ties: str = "min_norm") -> Norm:
@@ -249,7 +266,7 @@ def group(inner: Any = 2, outer: Any = 1, axes: int | Sequence[int] = -1, ties: 
         >>> float(group(2, 1, axes=1).norm(np.array([[3.0, 4.0], [0.0, 2.0]])))
         7.0
     """
-    return blockwise(lp(inner), lp(outer), axes).with_ties(ties)
+    return blockwise(of_exponent(inner, "group"), of_exponent(outer, "group"), axes).with_ties(ties)
 
 
 def row_rms(outer: Any = "linf") -> Blockwise:

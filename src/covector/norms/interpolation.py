@@ -106,7 +106,7 @@ def _weighted(norm: Norm) -> tuple[Any, Any] | None:
     """The exponent and the weights of an lp norm."""
     if isinstance(norm, Precomposed) and isinstance(norm.map, Diagonal):
         inner = _weighted(norm.inner)
-        return None if inner is None or inner[1] is not None else (inner[0], norm.map.weights)
+        return None if inner is None or inner[1] is not None else (inner[0], map_leaves(np.abs, norm.map.weights))
     exponents: dict[type[Norm], float] = {L1: 1.0, L2: 2.0, LInf: np.inf}
     exponent = norm.p if isinstance(norm, Lp) else exponents.get(type(norm))
     return None if exponent is None else (exponent, None)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from math import frexp
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,19 @@ def magnitude(vector: Array) -> Array:
     """
     if typeof(vector).size == 0:
         return 1.0
+    if not isinstance(vector, Tracer):
+        return _power_of_two(np.max(np.abs(vector)))
     largest = np.max(np.abs(stop_gradient(vector)))
-    exponent = np.floor(np.log2(np.where(largest > 0, largest, 1.0)))
+    exponent = np.floor(np.log2(np.where(largest > 0, largest, 1.0)))      # that of the largest number is rounded up
+    exponent = np.where(largest < np.inf, np.minimum(exponent, np.finfo(largest.dtype).maxexp - 1), exponent)
     return np.exp2(exponent).astype(largest.dtype)
+
+
+def _power_of_two(largest: Array) -> Array:
+    """The same for a number that is known, from its bits."""
+    if not 0 < largest < np.inf:
+        return largest if largest > 0 else largest.dtype.type(1.0)
+    return np.ldexp(largest.dtype.type(1.0), frexp(largest)[1] - 1)
 
 
 def moderate(square: Any) -> bool:

@@ -32,7 +32,7 @@ from covector.norms.ordered import KSupport, SparseSign, sparse_sign
 from covector.norms.polar import POLAR_FACTOR, significant
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.traits import Traits
-from covector.norms.vectors import L1, LInf, l1, linf, lp
+from covector.norms.vectors import L1, LInf, l1, linf, of_exponent
 from covector.trees import Tree, flatten, unflatten
 
 
@@ -217,8 +217,10 @@ def schatten(p: Any) -> SingularValueNorm:
     Example:
         >>> float(schatten(2).norm(np.array([[3.0, 0.0], [0.0, 4.0]])).round(12))
         5.0
+
+    Raises ArgumentError for p < 1.
     """
-    return SingularValueNorm(lp(p))
+    return SingularValueNorm(of_exponent(p, "schatten"))
 
 
 def ky_fan(k: int, ties: str = "min_norm") -> SingularValueNorm:

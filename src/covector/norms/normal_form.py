@@ -3,7 +3,8 @@
 A disciplined norm uses every value once, but people write squared lengths with the argument twice: `(A @ v) @ (A @ v)`
 and `v @ H @ v`. Linear values that are computed twice are computed once, so that the first is the product of a value
 with itself. A product of two different linear functions of one value x is a quadratic form x^T Q x; with Q = L L^T it
-is |L^T x|^2. Of a singular value decomposition, whoever measures with it uses the values alone.
+is |L^T x|^2. Of a singular value decomposition, whoever measures with it uses the values alone. Zero that is added,
+as Python's `sum` does, changes nothing.
 
     >>> from covector.transforms.recording import make_graph
     >>> H = np.array([[4.0, 0.0], [0.0, 9.0]])
@@ -22,7 +23,7 @@ import numpy as np
 from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
-from covector.graph.graph import Atom, Equation, Graph, Variable, identity_of, run_equations
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of, run_equations, value_of
 from covector.interpreters.staging import record_flat
 from covector.norms.uses import linear_values
 from covector.ops.arithmetic import Multiply
@@ -34,7 +35,7 @@ from covector.transforms.vectorize import vmap
 
 def normal_form(graph: Graph) -> Graph:
     """The graph with equal linear values shared, products of different ones as squares, and no singular vectors."""
-    shared = _with_linear_values_shared(_without_singular_vectors(graph))
+    shared = _with_linear_values_shared(_without_singular_vectors(_without_identities(graph)))
     linear = linear_values(shared)
     equations: list[Equation] = []
     constants = list(shared.constants)
@@ -49,6 +50,41 @@ def normal_form(graph: Graph) -> Graph:
         constants.append((variable, root))
         equations += _squared_length(source, variable, equation.outputs)
     return attrs.evolve(shared, equations=tuple(equations), constants=tuple(constants))
+
+
+def _without_identities(graph: Graph) -> Graph:
+    """Without `+x`, `x + 0` and `x - 0`."""
+    constants = dict(graph.constants)
+    same: dict[Atom, Atom] = {}
+    kept = []
+    for equation in graph.equations:
+        inputs = tuple(same.get(atom, atom) for atom in equation.inputs)
+        unchanged = _unchanged(equation, inputs, constants)
+        if unchanged is None:
+            kept.append(Equation(equation.primitive, inputs, equation.outputs))
+        else:
+            same[equation.outputs[0]] = unchanged
+    return attrs.evolve(graph, equations=tuple(kept), outputs=tuple(same.get(atom, atom) for atom in graph.outputs))
+
+
+def _unchanged(equation: Equation, inputs: Sequence[Atom], constants: dict[Variable, Array]) -> Atom | None:
+    """The input that is the output too, if an equation says no more."""
+    name, kind = equation.primitive.name, equation.outputs[0].type
+    if name not in ("positive", "add", "subtract"):
+        return None
+    zeros = [_is_zero(atom, constants) for atom in inputs]
+    if name == "add" and zeros[0]:
+        inputs, zeros = inputs[::-1], zeros[::-1]
+    same_type = (inputs[0].type.shape, inputs[0].type.dtype) == (kind.shape, kind.dtype)
+    return inputs[0] if same_type and all(zeros[1:]) else None
+
+
+def _is_zero(atom: Atom, constants: dict[Variable, Array]) -> bool:
+    """Whether an operand is known to be zero."""
+    if not isinstance(atom, Literal) and atom not in constants:
+        return False
+    value = value_of(atom, constants)
+    return not isinstance(value, Tracer) and not np.any(value)
 
 
 def _without_singular_vectors(graph: Graph) -> Graph:

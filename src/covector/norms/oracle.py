@@ -29,6 +29,7 @@ from covector.core.types import Array, typeof
 from covector.errors import CovectorError
 from covector.interpreters.jvp import jvp_flat
 from covector.interpreters.staging import record_flat
+from covector.norms.layout import magnitude
 
 Program = Callable[..., Sequence[Array]]
 """program(v, *values): the norm of v and a subgradient there; the values are what the norm refers to."""
@@ -61,21 +62,32 @@ class Repeated:
 
 @final
 class Oracle:
-    """The value of a norm and a subgradient, and products with the Hessian of half its square."""
+    """The value of a norm over `unit` and a subgradient, and products with the Hessian of half its square.
 
-    def __init__(self, program: Program, values: Sequence[Array]) -> None:
+    A unit of None is the power of two next to the first value, so that a norm of values near 1e150 is one near 1.
+    """
+
+    def __init__(self, program: Program, values: Sequence[Array], unit: float | None = 1.0) -> None:
         self.values = tuple(values)      # to keep them alive
+        self._unit = unit
         self._pair = Repeated(lambda vector: program(vector, *values))
         self._image = Repeated(lambda vector, direction: half_square_hessian(program, vector, direction, *values))
 
+    @property
+    def unit(self) -> float:
+        """The unit of the values."""
+        return 1.0 if self._unit is None else self._unit
+
     def __call__(self, vector: Array) -> tuple[float, Array]:
         length, slope = self._pair(vector)
-        return float(length), np.asarray(slope)
+        if self._unit is None and 0 < length < np.inf:
+            self._unit = float(magnitude(np.asarray(length, float)))
+        return float(length) / self.unit, np.asarray(slope) / self.unit
 
     def hessian(self, vector: Array, direction: Array) -> Array:
         """F'(vector) times a direction, for F = grad(N^2 / 2)."""
         (image,) = self._image(vector, direction)
-        return np.asarray(image)
+        return np.asarray(image) / self.unit / self.unit
 
 
 def half_square_gradient(program: Program, vector: Array, *values: Array) -> Array:
@@ -102,7 +114,7 @@ class Memory:
     def of(self, program: Program, values: Sequence[Array]) -> Known:
         """What is known of a norm."""
         key = (program, *map(id, values))      # the oracle keeps the values alive
-        return self._known.setdefault(key, Known(Oracle(program, values)))
+        return self._known.setdefault(key, Known(Oracle(program, values, None)))
 
 
 @final

@@ -186,7 +186,8 @@ def owl(weights: Any, ties: str = "min_norm") -> OrderedL1:
     if isinstance(weights, Tracer):
         return OrderedL1(weights, tie_policy(ties))
     weights = np.asarray(weights, dtype=float)
-    if weights.ndim != 1 or not weights.size or np.any(np.diff(weights) > 0) or weights[-1] < 0 or weights[0] <= 0:
+    fits = weights.ndim == 1 and weights.size and np.all(np.isfinite(weights))
+    if not fits or np.any(np.diff(weights) > 0) or weights[-1] < 0 or weights[0] <= 0:
         raise ArgumentError(f"owl needs a vector of weights w_1 >= w_2 >= ... >= 0 with w_1 > 0; found {weights!r}")
     return OrderedL1(weights, tie_policy(ties))
 
@@ -196,10 +197,10 @@ def oscar(size: int, slope: Any = 1.0) -> OrderedL1:
 
     Source: H. Bondell and B. Reich, Simultaneous regression shrinkage, ... with OSCAR (2008).
     """
-    return owl(1.0 + slope * np.arange(size - 1, -1, -1))
+    return owl(1.0 + slope * np.arange(_count(size, "size") - 1, -1, -1))
 
 
-def _count(k: Any) -> int:
-    if not isinstance(k, int) or k < 1:
-        raise ArgumentError(f"k must be a positive integer; found {k!r}")
+def _count(k: Any, name: str = "k") -> int:
+    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
+        raise ArgumentError(f"{name} must be a positive integer; found {k!r}")
     return int(k)

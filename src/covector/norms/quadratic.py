@@ -14,7 +14,7 @@ from attrs import frozen
 
 from covector.core.interpreter import Tracer
 from covector.core.types import Array
-from covector.errors import ArgumentError
+from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.implicit import solve_symmetric
 from covector.norms.layout import magnitude, number_like, ratio, ravel, root
 from covector.norms.maps import Diagonal, Matrix, SobolevRoot
@@ -65,6 +65,8 @@ def _factor(matrix: Any) -> Array:
     if isinstance(matrix, Tracer):
         return np.linalg.cholesky(matrix)
     given = np.asarray(matrix)
+    if given.dtype.kind not in "fiu":
+        raise ArgumentError(f"a quadratic norm needs a real matrix; found one of dtype {given.dtype}")
     matrix = given.astype(float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ArgumentError(f"a quadratic norm needs a symmetric matrix; found one of shape {matrix.shape}")
@@ -153,7 +155,7 @@ class OperatorNorm(Norm):
         flat, restore = ravel(vector)
         unit = magnitude(flat)
         image = self._image(flat / unit, restore)
-        return unit * image, restore, unit * root(np.dot(flat / unit, image), 2)
+        return unit * image, restore, unit * root(_checked_form(np.dot(flat / unit, image), flat), 2)
 
     def _solution(self, covector: Tree) -> tuple[Array, Array, Callable[[Array], Tree], Array]:
         flat, restore = ravel(covector)
@@ -162,7 +164,19 @@ class OperatorNorm(Norm):
         return flat, solve_symmetric(lambda x: self._image(x, restore), flat, self.tolerance), restore, unit
 
     def _image(self, flat: Array, restore: Callable[[Array], Tree]) -> Array:
-        return ravel(self.product(restore(flat)))[0]
+        image = ravel(self.product(restore(flat)))[0]
+        if np.shape(image) != np.shape(flat):
+            raise ShapeMismatchError(
+                f"product must return as many numbers as it is given, {np.size(flat)}; found {np.size(image)}"
+            )
+        return image
+
+
+def _checked_form(form: Array, vector: Array) -> Array:
+    """<v, H v>, if it is positive for a v other than zero."""
+    if not isinstance(form, Tracer) and not form > 0 and np.any(vector != 0):
+        raise ArgumentError(f"a quadratic norm needs a positive definite H; <v, H v> is {float(form):.3g} for a v")
+    return form
 
 
 # --- hypot ----------------------------------------------------------------------------------------------------

@@ -8,14 +8,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, final
 
 import attrs
 import numpy as np
 from attrs import field, frozen
 
-from covector.core.types import Array, typeof
-from covector.errors import TreeMismatchError
+from covector.core.types import Array, ArrayType, typeof
+from covector.errors import ShapeMismatchError, TreeMismatchError
 from covector.norms.layout import real_leaf
 from covector.norms.norm import DUALS, Norm
 from covector.norms.registration import PARAMETER, registered
@@ -80,12 +81,18 @@ class Reshaped(Norm):
         order = tuple(range(typeof(x).ndim)) if self.order is None else self.order
         moved = np.transpose(x, order)
         between = typeof(moved).shape
+        self._check(typeof(moved))
 
         def back(y: Array) -> Tree:
             places = tuple(int(i) for i in np.argsort(order))
             return unflatten(structure, [np.transpose(np.reshape(y, between), places)])
 
         return np.reshape(moved, self.shape), back
+
+    def _check(self, kind: ArrayType) -> None:
+        known = prod(n for n in self.shape if n >= 0)
+        if kind.size % max(known, 1) if -1 in self.shape else kind.size != known:
+            raise ShapeMismatchError(f"reshaped cannot give the shape {self.shape} to an array of shape {kind.shape}")
 
 
 def _dual(norm: Reshaped) -> Reshaped:

@@ -4,7 +4,8 @@ All that is asked of the norm N is its value and a subgradient. `solve` finds th
 exact to rounding by Newton steps where the norm is smooth, and bounds the dual norm from both sides by a bundle of
 subgradients (see `covector.norms.bundle`). The operation `Search` wraps it:
 
-- its dual norm is differentiated by the envelope theorem: <v, dg> - dual_norm(g) dN(v), dN by what N refers to;
+- its dual norm is differentiated by the envelope theorem: <v, dg> - dual_norm(g) dN(v), dN by what N refers to; where
+  N has a kink at v, the functions that meet there count by their shares (see `covector.norms.faces`);
 - its direction implicitly. With F = grad(N^2 / 2), J = dual_norm(g) v solves F(J) = g, so that F' dJ = dg - dF, a
   system that conjugate gradients solve. That is meaningful where F is smooth at v. At a kink it raises ArgumentError;
 - `vmap` searches for one element after the other; `jit` and `make_graph` record it as one operation.
@@ -30,6 +31,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, MissingRuleError, TracerConversionError
 from covector.interpreters.jvp import jvp_flat
 from covector.norms.bundle import Bundle, WarmStart, empty_warm_start
+from covector.norms.faces import SMOOTH, Face, change_at_kink
 from covector.norms.implicit import SymmetricSolve, conjugate_gradients, looped, recorded
 from covector.norms.layout import magnitude, ratio
 from covector.norms.oracle import (
@@ -47,9 +49,6 @@ GOAL = 1e-9
 
 WORTH_MORE = 1e-7
 """The relative gap above which more atoms are looked for."""
-
-SMOOTH = 1e-4
-"""How well a subgradient at the maximizer must match the covector, relative to it, for the norm to be smooth there."""
 
 
 # --- numbers ----------------------------------------------------------------------------------------------------
@@ -133,11 +132,11 @@ class Search(Primitive):
             return found
 
     def _found(self, covector: Array, known: Known) -> tuple[Array, ...]:
-        unit = float(magnitude(np.asarray(covector)))
-        scaled, near = covector / unit, None if known.covector is None else known.found[0]
-        found = solve(known.oracle, scaled, near)
-        mismatch = _mismatch(found.lower, known.oracle(found.vector)[1], scaled)
-        return found.vector, *_numbers(unit, found), np.float64(mismatch)
+        unit, oracle = float(magnitude(np.asarray(covector))), known.oracle
+        scaled, near = covector / unit, None if known.covector is None else known.found[0] * oracle.unit
+        found = solve(oracle, scaled, near)
+        mismatch = _mismatch(found.lower, oracle(found.vector)[1], scaled)
+        return found.vector / oracle.unit, *_numbers(unit, oracle, found), np.float64(mismatch)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         number = ArrayType((), np.dtype(float))
@@ -146,20 +145,31 @@ class Search(Primitive):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array | None]) -> tuple[Any, Any]:
         outputs = self(*primals)
         vector, steepness, _, mismatch = outputs
-        slope = self._slope(vector, steepness, primals[1:], tangents)
+        slope = self._slope(outputs, primals, tangents)
         turn = Deferred(self._turn, vector, steepness, mismatch, slope, primals[1:], tangents)
         return outputs, (turn, slope, slope, None)
 
     def _slope(
-        self, vector: Array, steepness: Array, values: Sequence[Array], tangents: Sequence[Array | None]
+        self, outputs: Sequence[Array], primals: Sequence[Array], tangents: Sequence[Array | None]
     ) -> Array | None:
         """<v, dg> - dual_norm(g) dN(v)."""
         change, *moves = tangents
-        terms = [] if change is None else [np.dot(vector, change)]
+        terms = [] if change is None else [np.dot(outputs[0], change)]
         if any(move is not None for move in moves):
-            _, (length, _) = jvp_flat(lambda *leaves: self.program(vector, *leaves), values, moves, "a dual norm")
-            terms += [] if length is None else [-(steepness * length)]
+            length = self._change(outputs, primals, moves)
+            terms += [] if length is None else [-length]
         return sum(terms[1:], terms[0]) if terms else None
+
+    def _change(
+        self, outputs: Sequence[Array], primals: Sequence[Array], moves: Sequence[Array | None]
+    ) -> Array | None:
+        """dual_norm(g) dN(v)."""
+        (vector, steepness, _, mismatch), (covector, *values) = outputs, primals
+        if isinstance(mismatch, Tracer) or mismatch > SMOOTH:
+            face = Face(self.program)(covector, vector, steepness, mismatch, *values)
+            return change_at_kink(self.program, face, vector, values, moves)
+        _, (length, _) = jvp_flat(lambda *leaves: self.program(vector, *leaves), values, moves, "a dual norm")
+        return None if length is None else steepness * length
 
     def _turn(
         self, vector: Array, steepness: Array, mismatch: Array, slope: Array | None, values: Sequence[Array],
@@ -220,14 +230,18 @@ class WarmSearch(Primitive):
         if not np.any(covector):
             return np.zeros(len(covector)), np.float64(0.0), np.float64(0.0), *(np.asarray(x, float) for x in warm)
         unit = float(magnitude(np.asarray(covector)))
-        bundle = Bundle(Oracle(self.program, values), covector / unit, warm)
         if np.any(warm.atoms):
+            oracle = Oracle(self.program, values, float(magnitude(np.asarray(warm.atoms))))
+            start = warm.in_units(oracle.unit)
+            bundle = Bundle(oracle, covector / unit, start)
             bundle.approach(self.gap, self.budget - 1)
-            bundle.linger(self.gap, np.asarray(warm.vector, float), self.budget - bundle.asked)
+            bundle.linger(self.gap, start.vector, self.budget - bundle.asked)
         else:
+            oracle = Oracle(self.program, values, None)
+            bundle = Bundle(oracle, covector / unit, warm)
             bundle.span()
             bundle.approach(self.gap, self.budget + len(covector))
-        return bundle.vector, *_numbers(unit, bundle), *bundle.warm
+        return bundle.vector / oracle.unit, *_numbers(unit, oracle, bundle), *bundle.warm.in_units(1.0 / oracle.unit)
 
     def output_type(self, *inputs: ArrayType) -> tuple[ArrayType, ...]:
         number = ArrayType((), np.dtype(float))
@@ -244,9 +258,10 @@ class WarmSearch(Primitive):
         return looped(self, size, inputs, batched)
 
 
-def _numbers(unit: float, bundle: Bundle) -> tuple[Array, Array]:
+def _numbers(unit: float, oracle: Oracle, bundle: Bundle) -> tuple[Array, Array]:
     """The bounds, which rounding must not put into the wrong order."""
-    return np.float64(unit * bundle.lower), np.float64(unit * max(bundle.lower, bundle.upper))
+    lower, upper = bundle.lower / oracle.unit, max(bundle.lower, bundle.upper) / oracle.unit
+    return np.float64(unit * lower), np.float64(unit * upper)
 
 
 def search(function: Callable[[Array], Sequence[Array]], covector: Array) -> Sequence[Array]:

@@ -100,7 +100,7 @@ def image(matrix: Any, norm: Norm) -> Image:
     if isinstance(matrix, Tracer):
         return Image(matrix, norm)
     matrix = np.asarray(matrix, dtype=float)
-    rank = np.linalg.matrix_rank(matrix) if matrix.ndim == 2 else 0
+    rank = np.linalg.matrix_rank(matrix) if matrix.ndim == 2 and np.all(np.isfinite(matrix)) else 0
     if matrix.ndim != 2 or rank < len(matrix):
         raise ArgumentError(f"image needs a matrix with independent rows; found shape {matrix.shape} of rank {rank}")
     return Image(matrix, norm)

@@ -37,7 +37,7 @@ from covector.norms.layout import ratio, root
 from covector.norms.matrices import SingularValueNorm
 from covector.norms.norm import JOINING, Dual, Norm, Scaled
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.ties import descending, entry, largest, largest_entries, shares, signs
+from covector.norms.ties import descending, entry, largest, largest_entries, shared, shares, signs
 from covector.norms.traits import Traits
 from covector.norms.vectors import L1, L2, LInf, VectorNorm
 
@@ -158,7 +158,23 @@ def max_l1_l2(x: _Sorted, r: Array, ties: str) -> Array:
     free = places <= r**2
     cut = (sums - r * root(spread / np.where(free, 1.0, places - r**2), 2)) / np.maximum(places, 1.0)
     direction = x.soft(np.where(free, 0.0, np.maximum(cut, 0.0)))
-    return np.where(np.any(direction != 0) & (places > 0), direction, largest_entries(x.covector, ties))
+    return np.where(np.any(direction != 0) & (places > 0), direction, _decided_by_l1(x.covector, r, ties))
+
+
+def _decided_by_l1(covector: Array, r: Array, ties: str) -> Array:
+    """Shares of the largest entries, which tie.
+
+    Equal ones are short enough for l2. Extreme points have l1 = 1 and l2 = 1 / r: of the first k = ceil(r^2) entries
+    all but the last have the share a, with (k - 1) a^2 + (1 - (k - 1) a)^2 = 1 / r^2.
+    """
+    if ties not in ("vertex", "random"):
+        return largest_entries(covector, ties)
+    count = np.maximum(np.ceil(r**2), 1.0)
+    a = (1.0 + root(np.maximum(count / r**2 - 1.0, 0.0) / np.maximum(count - 1.0, 1.0), 2)) / count
+    tied = np.abs(covector) == largest(covector)
+    all_but_one = shared(tied, count - 1.0, ties)
+    last = shared(tied, count, ties) - all_but_one
+    return np.sign(covector) * (a * all_but_one + (1.0 - (count - 1.0) * a) * last)
 
 
 def sum_l2_linf(x: _Sorted, r: Array, ties: str) -> Array:
@@ -170,11 +186,16 @@ def sum_l2_linf(x: _Sorted, r: Array, ties: str) -> Array:
 
 
 def max_l2_linf(x: _Sorted, r: Array, ties: str) -> Array:
-    """k t^2 + T2 = r^2 t^2; g itself if no entry is cut, its signs if all are."""
+    """k t^2 + T2 = r^2 t^2; g itself if no entry is cut, its signs if all are.
+
+    Then zeros of g are free up to l2 = r t: for an extreme point, as many as fit are t, and one is what is left.
+    """
     places = np.sum(x.places * x.sizes**2 + x.tails < (r * x.sizes) ** 2) + 0.0
     _, _, tails = x.at(np.maximum(places, 1.0))
     cut = root(tails / np.where(places < r**2, r**2 - places, 1.0), 2)
-    direction = np.where(tails > 0, x.clipped(cut), signs(x.covector, ties))
+    zero = x.covector == 0
+    free = np.sqrt(shared(zero, np.maximum(r**2 - places, 0.0), ties)) if ties in ("vertex", "random") else 0.0
+    direction = np.where(tails > 0, x.clipped(cut), signs(x.covector, ties) * np.where(zero, free, 1.0))
     return np.where(places == 0, x.covector, direction)
 
 

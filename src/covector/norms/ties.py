@@ -55,10 +55,10 @@ def shares(x: Array, count: Any, ties: str) -> Array:
         return sizes
     threshold = entry(descending(x), np.ceil(count).astype(int) - 1)
     above = sizes > threshold
-    return np.where(above, 1.0, _shared(sizes == threshold, count - np.sum(above), ties))
+    return np.where(above, 1.0, shared(sizes == threshold, count - np.sum(above), ties))
 
 
-def _shared(tied: Array, places: Array, ties: str) -> Array:
+def shared(tied: Array, places: Array, ties: str) -> Array:
     """Places for those that tie: equal shares, or for an extreme point whole ones for the first, or for random ones."""
     if ties not in ("vertex", "random"):
         return np.where(tied, places / np.maximum(np.sum(tied), 1), 0.0)
@@ -85,7 +85,7 @@ def largest_entries(x: Array, ties: str) -> Array:
     if np.size(x) == 0:
         return x
     sizes = np.abs(x)
-    share = _shared((sizes == np.max(sizes)) & (sizes > 0), 1.0, ties)
+    share = shared((sizes == np.max(sizes)) & (sizes > 0), 1.0, ties)
     return np.where((share > 0) | np.isnan(x), np.sign(x), 0.0) * share
 
 

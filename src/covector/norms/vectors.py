@@ -366,9 +366,14 @@ def lp(p: Any) -> Norm:
         >>> round(float(lp(3).norm(np.array([1.0, 2.0, 3.0]))), 12) == round(36 ** (1 / 3), 12)
         True
     """
+    return of_exponent(p, "lp")
+
+
+def of_exponent(p: Any, name: str) -> Norm:
+    """lp, for the function of this name."""
     if isinstance(p, Tracer):
         return Lp(p)
-    if not isinstance(p, (int, float, np.number)) or not p >= 1:
-        raise ArgumentError(f"lp needs an exponent of at least 1; found {p!r}, for which it is not a norm")
+    if not isinstance(p, (int, float, np.integer, np.floating)) or isinstance(p, bool) or not p >= 1:
+        raise ArgumentError(f"{name} needs an exponent of at least 1; found {p!r}, for which it is not a norm")
     special: dict[float, Norm] = {1.0: L1(), 2.0: L2(), np.inf: LInf()}
     return special.get(float(p)) or Lp(float(p))

@@ -192,11 +192,23 @@ def check_number(name: str, number: Any, wanted: str = "a number") -> None:
         raise ArgumentError(f"{name} must be {wanted}; found {number!r}")
 
 
+def check_numbers(**options: Any) -> None:
+    """Raises ArgumentError unless all are real numbers."""
+    for name, number in options.items():
+        check_number(name, number)
+
+
 def check_not_negative(name: str, number: Any) -> None:
     """Raises ArgumentError unless an option is a number that is not negative."""
     check_number(name, number)
     if not isinstance(number, Tracer) and not number >= 0:
         raise ArgumentError(f"{name} must not be negative; found {number!r}")
+
+
+def check_count(name: str, number: Any) -> None:
+    """Raises ArgumentError unless an option is a whole number that is not negative."""
+    if not isinstance(number, (int, np.integer)) or isinstance(number, bool) or number < 0:
+        raise ArgumentError(f"{name} must be a whole number that is not negative; found {number!r}")
 
 
 def check_positive(name: str, number: Any) -> None:

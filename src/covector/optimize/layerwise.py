@@ -27,7 +27,7 @@ from covector.norms.ordered import k_support
 from covector.norms.quadratic import quadratic
 from covector.norms.vectors import l2, linf
 from covector.optimize.arithmetic import check_not_negative, check_positive, is_number, mixture
-from covector.optimize.momentum import Penalized, PulledBack, ema, error_feedback, nesterov
+from covector.optimize.momentum import Penalized, PulledBack, check_weight, ema, error_feedback, nesterov
 from covector.optimize.norm_rules import squares, varying
 from covector.optimize.preconditioned import root_of_squares
 from covector.optimize.state import DescentState
@@ -168,6 +168,7 @@ def lamb(
     """
     trust = _trust(smallest, largest)
     check_not_negative("weight_decay", weight_decay)
+    check_weight(beta2)
 
     def metric(state: DescentState) -> Tree:
         return root_of_squares(state, epsilon, beta2)

@@ -26,6 +26,7 @@ from attrs import frozen
 from covector.core.types import Array, typeof
 from covector.errors import ArgumentError
 from covector.norms.layout import ratio
+from covector.optimize.arithmetic import check_count, check_numbers
 from covector.optimize.situation import Situation, StepRule
 from covector.transforms.control.loops import while_loop
 
@@ -203,6 +204,8 @@ def armijo(
 
     Source: L. Armijo, Minimization of functions having Lipschitz continuous first partial derivatives (1966).
     """
+    check_numbers(start=start, sufficient=sufficient, shrink=shrink, grow=grow)
+    check_count("most", most)
     if not (0 < sufficient < 1 and 0 < shrink < 1 <= grow and start > 0 and most > 0):
         raise ArgumentError(
             "armijo needs 0 < sufficient < 1, 0 < shrink < 1 <= grow, start > 0 and most > 0; found "
@@ -225,6 +228,8 @@ def adaptive(start: float = 1.0, grow: float = 2.0, shrink: float = 0.5, most: i
 
     Source: F. Pedregosa et al., Linearly convergent Frank-Wolfe with backtracking line-search (2020), algorithm 2.
     """
+    check_numbers(start=start, grow=grow, shrink=shrink)
+    check_count("most", most)
     if not (start > 0 and grow > 1 >= shrink > 0 and most > 0):
         raise ArgumentError(
             f"adaptive needs start > 0, grow > 1 >= shrink > 0, most > 0; found {(start, grow, shrink, most)}"
@@ -243,6 +248,8 @@ def trust_region(start: float = 1.0, largest: float = 1e3, accept: float = 0.1, 
 
     Source: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithm 4.1 with (4.11) and (4.12).
     """
+    check_numbers(start=start, largest=largest, accept=accept)
+    check_count("most", most)
     if not (0 < start <= largest and 0 <= accept < 0.25 and most > 0):
         raise ArgumentError(
             "trust_region needs 0 < start <= largest, 0 <= accept < 1/4 and most > 0; found "

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from covector.core.types import Array
 from covector.errors import ArgumentError
-from covector.optimize.arithmetic import all_finite, as_arrays, check_not_negative, mixture, same
+from covector.optimize.arithmetic import all_finite, as_arrays, check_count, check_not_negative, mixture, same
 from covector.optimize.progress import progress_bar
 from covector.optimize.result import MinimizeResult, Record
 from covector.optimize.state import DescentState
@@ -134,7 +134,7 @@ def minimize(
 
     A KeyboardInterrupt (Ctrl-C) ends it with the result so far, from which it can go on in the same way.
 
-    Raises ArgumentError for a tolerance or number of iterations that is negative.
+    Raises ArgumentError for a tolerance or number of iterations that is negative, and for one that is not whole.
 
     Example:
         >>> import numpy as np
@@ -145,7 +145,11 @@ def minimize(
         array([ 0.6, -0.2])
     """
     check_not_negative("tol", tol)
-    check_not_negative("max_iterations", max_iterations)
+    check_count("max_iterations", max_iterations)
+    if not (callback is None or callable(callback)):
+        raise ArgumentError(f"callback must be a function of (x, record); found {callback!r}")
+    if not (state is None or isinstance(state, DescentState)):
+        raise ArgumentError(f"state must be the state of an earlier result, or None; found {state!r}")
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"minimize needs an optimizer, such as steepest_descent('l2', 0.1); found {optimizer!r}")
     run = _Run(_Counted(function), optimizer, keep_path)

@@ -84,7 +84,7 @@ def mirror_descent(norm: Any, step: Any) -> MirrorDescent:
         step: a number, or a function of the number of steps taken.
 
     Raises:
-        ArgumentError: the step is a rule that needs a direction.
+        ArgumentError: the step is a rule that needs a direction, or the ball of the norm has corners.
 
     Example:
         >>> from covector.norms import lp
@@ -98,4 +98,7 @@ def mirror_descent(norm: Any, step: Any) -> MirrorDescent:
     rule = as_rule(step)
     if not isinstance(rule, Planned):
         raise ArgumentError(f"mirror_descent takes a number or a function of the step count as step; found {step!r}")
-    return MirrorDescent(as_norm(norm), rule)
+    chosen = as_norm(norm)
+    if chosen.traits.polyhedral:
+        raise ArgumentError(f"mirror_descent needs a smooth and strictly convex norm, as lp(1.5) is; found {norm!r}")
+    return MirrorDescent(chosen, rule)

@@ -115,7 +115,7 @@ def ema(beta: Any, debiased: bool = False) -> Averaged:
         beta: the weight of the past.
         debiased: divide by the sum of the weights so far, 1 - beta^k, since the average begins at zero.
     """
-    _check(beta)
+    check_weight(beta)
     rest = 1.0 - beta
     return Averaged(keep=beta, add=rest, mix=beta, share=rest, debiased=debiased)
 
@@ -125,7 +125,7 @@ def heavy_ball(beta: Any) -> Averaged:
 
     Source: B. Polyak, Some methods of speeding up the convergence of iteration methods (1964).
     """
-    _check(beta)
+    check_weight(beta)
     one = 1.0
     return Averaged(keep=beta, add=one, mix=beta, share=one)
 
@@ -136,7 +136,7 @@ def nesterov(beta: Any) -> Averaged:
     Source: Y. Nesterov (1983), in the form of I. Sutskever et al., On the importance of initialization and momentum in
     deep learning (2013).
     """
-    _check(beta)
+    check_weight(beta)
     return Averaged(keep=beta, add=1.0, mix=beta * beta, share=1.0 + beta)
 
 
@@ -145,8 +145,8 @@ def lion(beta1: Any, beta2: Any) -> Averaged:
 
     Source: X. Chen et al., Symbolic discovery of optimization algorithms (2023).
     """
-    _check(beta1)
-    _check(beta2)
+    check_weight(beta1)
+    check_weight(beta2)
     return Averaged(keep=beta2, add=1.0 - beta2, mix=beta1, share=1.0 - beta1)
 
 
@@ -160,11 +160,12 @@ def error_feedback(beta: Any, norm: Any) -> ErrorFeedback:
 
     Source: K. Ahn et al., Dion: distributed orthonormalized updates (2025), algorithm 1.
     """
-    _check(beta)
+    check_weight(beta)
     return ErrorFeedback(beta, as_norm(norm))
 
 
-def _check(beta: Any) -> None:
+def check_weight(beta: Any) -> None:
+    """Raises ArgumentError unless the weight of the past is at least 0 and less than 1."""
     check_number("a momentum coefficient", beta)
     if not isinstance(beta, Tracer) and not 0 <= beta < 1:
         raise ArgumentError(f"a momentum coefficient must be in [0, 1); found {beta!r}")

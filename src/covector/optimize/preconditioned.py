@@ -22,6 +22,7 @@ import numpy as np
 from attrs import evolve
 
 from covector.core.types import Array, typeof
+from covector.errors import ShapeMismatchError
 from covector.norms.calculus import product
 from covector.norms.kronecker import Kronecker
 from covector.norms.norm import Norm
@@ -29,7 +30,7 @@ from covector.norms.quadratic import quadratic
 from covector.norms.vectors import l2
 from covector.optimize.arithmetic import check_not_negative, check_positive
 from covector.optimize.line_search import Armijo
-from covector.optimize.momentum import ema
+from covector.optimize.momentum import check_weight, ema
 from covector.optimize.norm_rules import second_moments, squares, varying
 from covector.optimize.state import DescentState
 from covector.optimize.steepest_descent import SteepestDescent, steepest_descent
@@ -88,6 +89,10 @@ def _in_metric(metric: Callable[[Array], Array], damping: float, step: Any) -> S
 
     def norm_at(x: Array) -> Norm:
         matrix = metric(x)
+        if typeof(matrix).shape != (np.size(x), np.size(x)) or np.ndim(x) != 1:
+            raise ShapeMismatchError(
+                f"a metric is a square matrix for one vector; found {typeof(matrix)} for parameters {typeof(x)}"
+            )
         return quadratic(matrix + damping * np.eye(np.size(x), dtype=typeof(matrix).dtype))
 
     rule = evolve(step, restart=True) if isinstance(step, Armijo) else step
@@ -107,6 +112,7 @@ def rmsprop(step: Any, beta: float = 0.9, epsilon: float = 1e-8) -> SteepestDesc
 
     Source: T. Tieleman and G. Hinton, Neural networks for machine learning, lecture 6.5 (2012).
     """
+    check_weight(beta)
     return steepest_descent(varying(_by_squares(epsilon), squares(beta, 1.0 - beta)), step, mode="dual")
 
 
@@ -126,6 +132,7 @@ def adam(
     Source: D. Kingma and J. Ba, Adam: a method for stochastic optimization (2015), algorithm 1; I. Loshchilov and
     F. Hutter, Decoupled weight decay regularization (2019).
     """
+    check_weight(beta2)
     norm = varying(_by_squares(epsilon, beta2), squares(beta2, 1.0 - beta2))
     return steepest_descent(norm, step, mode="dual", momentum=ema(beta1, debiased=True), weight_decay=weight_decay)
 

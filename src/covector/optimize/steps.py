@@ -130,6 +130,8 @@ def schedule(at: Callable[[Array], Any]) -> Schedule:
 
     Any function will do, such as one made by another library, if it takes a NumPy integer.
     """
+    if not callable(at):
+        raise ArgumentError(f"schedule needs a function of the number of steps taken; found {at!r}")
     return Schedule(at)
 
 
@@ -164,7 +166,13 @@ def exact_quadratic() -> ExactQuadratic:
 
 
 def polyak(minimum: Any = 0.0) -> Polyak:
-    """(f(x) - minimum) / slope, for a known smallest value of f."""
+    """(f(x) - minimum) / slope, for a known smallest value of f.
+
+    Raises ArgumentError unless that is a finite number.
+    """
+    check_number("minimum", minimum)
+    if not isinstance(minimum, Tracer) and not np.isfinite(minimum):
+        raise ArgumentError(f"minimum must be finite; found {minimum!r}")
     return Polyak(minimum)
 
 

@@ -102,11 +102,11 @@ def stretches(graph: Graph, strict: bool) -> list[Stretch]:
 def _may_be_worth_a_loop(graph: Graph) -> bool:
     """A first look, so that most graphs take no time."""
     count = len(graph.equations)
-    if count >= FEWEST_NUMBERS or any([isinstance(equation.primitive, Structured) for equation in graph.equations]):
+    if count >= FEWEST_NUMBERS or any(isinstance(equation.primitive, Structured) for equation in graph.equations):
         return True
     computed = [variable.type for equation in graph.equations for variable in equation.outputs]
     given = [variable.type for variable in (*graph.inputs, *(variable for variable, _ in graph.constants))]
-    return ARRAY * count >= FEWEST_NUMBERS and any([k.shape and k.size >= ENTRIES for k in (*given, *computed)])
+    return ARRAY * count >= FEWEST_NUMBERS and any(k.shape and k.size >= ENTRIES for k in (*given, *computed))
 
 
 def _trimmed(free: Integers, start: int, stop: int) -> tuple[int, int]:
@@ -125,7 +125,7 @@ def _weight(equation: Equation) -> int:
         return 1
     if not isinstance(equation.primitive, Structured):
         atoms = (*equation.inputs, *equation.outputs)
-        return ARRAY if any([atom.type.size >= ENTRIES for atom in atoms]) else 1
+        return ARRAY if any(atom.type.size >= ENTRIES for atom in atoms) else 1
     return 1 + sum(len(program.equations) for program in inner_programs(equation.primitive).values())
 
 
