@@ -106,10 +106,12 @@ REFUSED = {
 }
 """The primitives that have no copy in a module, and why."""
 
+SEARCHING = {"covector.norms.search", "covector.norms.faces"}
+
 
 def is_refused(instance: Any) -> bool:
     """Whether there is no copy: of these, and of a norm that is found by a search of covector's own."""
-    return instance.primitive.name in REFUSED or type(instance.primitive).__module__ == "covector.norms.search"
+    return instance.primitive.name in REFUSED or type(instance.primitive).__module__ in SEARCHING
 
 
 def exported_alone(instance: Any) -> tuple[str, Any]:
