@@ -33,6 +33,30 @@ class TestScalars:
         assert type(cv.vjp(np.sin, x)[1](1.0)[0]) is np.float64
         assert type(cv.jvp(np.sin, (x,), (1.0,))[1]) is np.float64
 
+    @pytest.mark.parametrize(
+        "derivative",
+        [
+            lambda x: cv.grad(lambda x: x * x)(x),
+            lambda x: cv.grad(cv.grad(lambda x: x * x * x))(x),
+            lambda x: cv.jvp(lambda x: x * x, (x,), (1.0,))[1],
+            lambda x: cv.vjp(lambda x: x * x, x)[1](1.0)[0],
+            lambda x: cv.linearize(lambda x: x * x, x)[1](1.0),
+            lambda x: cv.hessian(lambda x: x**3)(x),
+        ],
+    )
+    def test_derivatives_in_python_numbers_are_numpys_also_while_they_are_traced(self, derivative: Any) -> None:
+        """So a single-precision array that meets one becomes double, compiled or not."""
+
+        def scaled(x: Any) -> Any:
+            return derivative(x) * np.ones(2, np.float32)
+
+        fast, rate = cv.jit(scaled), cv.jit(derivative)
+        assert scaled(2.0).dtype == np.float64
+        for _ in range(3):
+            assert fast(2.0).dtype == np.float64
+            assert type(rate(2.0)) is np.float64
+        np.testing.assert_array_equal(fast(2.0), scaled(2.0))
+
     def test_single_precision_scalars(self) -> None:
         x = np.float32(0.5)
         assert type(cv.grad(np.sin)(x)) is np.float32
@@ -61,6 +85,17 @@ class TestScalars:
 
 
 class TestDTypes:
+    @pytest.mark.parametrize("kind", ["?", "i1", "u1", "u2", "i4", "f2", "f4", "c8"])
+    def test_what_sums_or_measures_small_numbers_has_numpys_dtype_and_wraps_around_like_it(self, kind: str) -> None:
+        x = (60 * np.arange(5)).astype(kind)
+        angle: Any = np.angle
+        functions: list[Any] = [np.convolve, np.correlate]
+        for function in functions:
+            found, expected = cv.jit(function)(x, x[:3]), function(x, x[:3])
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+        assert cv.jit(angle)(x).dtype == angle(x).dtype
+
     @given(st.data())
     def test_elementwise_operations_promote_as_numpy_does(self, data: st.DataObject) -> None:
         """For all shapes and dtypes that broadcast, under every transformation."""
@@ -298,6 +333,22 @@ def test_an_unmasked_singularity_is_infinite() -> None:
     with np.errstate(divide="ignore"):
         assert cv.grad(np.log)(0.0) == np.inf
         assert cv.grad(lambda x: 1.0 / x)(np.float64(0.0)) == -np.inf
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, np.array])
+@pytest.mark.parametrize("function", [lambda x: 1.0 / x**2, lambda x: 1.0 / (x * x), lambda x: np.log(np.cos(x) - 1.0)])
+def test_a_partial_that_happens_to_be_zero_hides_no_singularity(function: Any, kind: Any) -> None:
+    """There is no derivative at a pole: not zero, whatever kind of number the argument is."""
+    with np.errstate(all="ignore"):
+        assert np.isnan(cv.grad(function)(kind(0.0)))
+        fast = cv.jit(cv.grad(function))
+        assert all(np.isnan(fast(kind(0.0))) for _ in range(3))
+
+
+def test_a_constant_factor_of_zero_leaves_no_derivative() -> None:
+    assert cv.grad(lambda x: np.sqrt(0.0 * x))(2.0) == 0.0
+    assert cv.grad(lambda x: np.sqrt(np.floor(x)))(0.5) == 0.0
+    assert cv.jvp(lambda x: 0.0 * np.sqrt(x), (0.0,), (1.0,))[1] == 0.0
 
 
 def test_derivatives_at_masked_entries_do_not_warn() -> None:

@@ -351,3 +351,53 @@ class TestConstantsAndQuestions:
             x = np.full(shape, value)[()]
             same(fast(x), function(x))
         assert fast.cache_info().misses == 2
+
+    @pytest.mark.parametrize("question", [int, math.floor, math.ceil, math.trunc])
+    @pytest.mark.parametrize("first", [1.5, math.inf, math.nan])
+    def test_what_has_no_answer_may_be_caught(self, question: Any, first: float) -> None:
+        """Infinity is no whole number: `int` raises, and a branch of the function's own answers it."""
+
+        def function(x: Any) -> Any:
+            try:
+                return x * question(x)
+            except (OverflowError, ValueError):
+                return -x
+
+        fast, slope = cv.jit(function), cv.jit(cv.grad(function))
+        for x in (first, 1.5, math.inf, -0.5, -2.5, math.nan, 2.0, 1.5, -math.inf, 1e300, -0.0, 1.75):
+            same(fast(x), function(x))
+            same(slope(x), cv.grad(function)(x))
+
+    def test_an_index_out_of_range_may_be_caught(self) -> None:
+        def function(x: Any, i: Any) -> Any:
+            try:
+                return x[i] ** 2
+            except IndexError:
+                return -x[0]
+
+        fast, slope = cv.jit(function), cv.jit(cv.grad(function))
+        for i in (0, 1, 7, 0, -9, 4):
+            same(fast(X, i), function(X, i))
+            same(slope(X, i), cv.grad(function)(X, i))
+
+    def test_whole_numbers_stay_whole_beside_arrays(self) -> None:
+        fast = cv.jit(lambda x: np.ldexp(x, 2))
+        for _ in range(3):
+            same(fast(X), 4.0 * X)
+
+    @pytest.mark.parametrize("x", [2.0, np.float32(0.5), 1.0 + 2.0j, np.array([1.0, 2.0, 3.0]), np.array([1.0, 2j])])
+    @pytest.mark.parametrize(
+        "function",
+        [
+            lambda x: 1j / x,
+            lambda x: 2.0 * (1j / x),
+            lambda x: (1.0 / x) * 2j,
+            lambda x: np.sum(x / (1.0 + 1j * x)),
+            lambda x: np.where(x == 1j, x, 2.0 * x),
+            lambda x: x * (x != 1j),
+        ],
+    )
+    def test_complex_numbers_beside_values(self, function: Any, x: Any) -> None:
+        fast = cv.jit(function)
+        for _ in range(3):
+            same(fast(x), function(x))

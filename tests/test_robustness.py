@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import threading
 import weakref
@@ -143,6 +144,15 @@ class TestExceptions:
                 operation(leaked[0])
             assert "which has ended" in str(caught.value)
             assert isinstance(caught.value, TypeError)
+
+    @pytest.mark.parametrize("question", [bool, int, math.floor])
+    def test_a_leaked_value_of_a_recording_answers_no_question(self, question: Any) -> None:
+        """It would be the answer of the first call for ever."""
+        leaked: list[Any] = []
+        cv.jit(leaked.append)(2.0)
+        with pytest.raises(LeakedTracerError, match=r"was given a value traced by jit .* which has ended"):
+            question(leaked[0])
+        assert "float64[]" in repr(leaked[0])
 
     def test_a_leaked_tracer_is_refused_by_the_transformations_too(self) -> None:
         leaked: list[Any] = []

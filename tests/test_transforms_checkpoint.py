@@ -54,6 +54,39 @@ def test_control_flow_on_known_values() -> None:
     assert cv.grad(cv.grad(block))(2.0) == 2.0
 
 
+def test_an_error_that_the_function_catches() -> None:
+    def block(a: Any) -> Any:
+        try:
+            return np.sum(np.linalg.cholesky(a))
+        except np.linalg.LinAlgError:
+            return -np.sum(a)
+
+    for matrix in (np.eye(2), -np.eye(2)):
+        np.testing.assert_allclose(cv.grad(cv.checkpoint(block))(matrix), cv.grad(block)(matrix))
+
+
+def test_an_error_of_a_rule_is_seen() -> None:
+    """Running the function once more would hide that a rule is broken."""
+
+    @cv.custom_jvp
+    def doubled(x: Any) -> Any:
+        return 2.0 * x
+
+    @doubled.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        raise ValueError("a broken rule")
+
+    runs = []
+
+    def block(x: Any) -> Any:
+        runs.append(x)
+        return doubled(x)
+
+    with pytest.raises(ValueError, match="a broken rule"):
+        cv.grad(cv.checkpoint(block))(1.0)
+    assert len(runs) == 1
+
+
 def test_nested() -> None:
     inner = cv.checkpoint(lambda x: np.sin(MATRIX @ x))
     outer = cv.checkpoint(lambda x: np.sum(inner(inner(x))))

@@ -124,6 +124,8 @@ class _Sums:
 
     def _note_quotient(self, equation: Equation) -> None:
         """Notes a number divided by a variable, or a multiple of that."""
+        if any(atom.type.dtype.kind == "c" for atom in equation.inputs):
+            return
         x, y = equation.inputs if len(equation.inputs) == 2 else (None, None)
         if isinstance(equation.primitive, Divide) and isinstance(x, Literal) and y is not None:
             self.quotients[equation.outputs[0]] = float(x.value), y

@@ -18,6 +18,7 @@ from attrs import evolve
 from covector.compile.dead_code import without_dead_code
 from covector.compile.identities import with_identities_applied
 from covector.compile.moves import composing
+from covector.compile.neighbours import with_neighbours_joined
 from covector.compile.simpler import Result, Rule, simpler
 from covector.core.broadcasting import BroadcastTo, Reshape
 from covector.core.families import Elementwise
@@ -65,6 +66,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     without_dead_code,
     with_identities_applied,
     with_rules_applied,
+    with_neighbours_joined,
     without_dead_code,
 )
 """The passes in the order in which `simplified` runs them."""

@@ -66,7 +66,7 @@ class Unrolled:
 def unrolled(graph: Graph) -> Unrolled | None:
     """The graph by entries; None if an operation or a dtype has no form on Python's numbers, or arrays are large."""
     constant = {atom.type.dtype for atom in graph.outputs if isinstance(atom, Literal)}
-    if not graph.equations or not constant <= {DOUBLE, BOOL} or not _is_small(graph):
+    if not graph.equations or not constant <= {DOUBLE, BOOL} or not _is_small(graph) or _has_complex_numbers(graph):
         return None
     unroller = _Unroller(graph)
     if not all(map(unroller.add, graph.equations)):
@@ -91,6 +91,12 @@ def _shown(equations: Sequence[Equation], outputs: Sequence[Atom]) -> set[Atom]:
 def _atoms(arrays: Sequence[Entries]) -> Iterator[Any]:
     for array in arrays:
         yield from array.flat
+
+
+def _has_complex_numbers(graph: Graph) -> bool:
+    """Whether a real value meets a complex literal, as in a comparison."""
+    atoms = (atom for equation in graph.equations for atom in equation.inputs)
+    return any(isinstance(atom, Literal) and atom.type.dtype.kind == "c" for atom in atoms)
 
 
 def _is_small(graph: Graph) -> bool:

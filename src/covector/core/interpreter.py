@@ -44,10 +44,10 @@ class Interpreter(ABC):
     def process(self, primitive: Any, inputs: Sequence[Array]) -> Any:
         """The primitive's outputs (an array or a tuple of arrays) for inputs among which is a tracer of ours."""
 
-    def refuse_leaked(self, primitive: Any) -> NoReturn:
-        """Raises the error about a tracer that outlived this interpreter."""
+    def refuse_leaked(self, name: str) -> NoReturn:
+        """Raises the error about a tracer that outlived this interpreter and was given to what has this name."""
         raise LeakedTracerError(
-            f"{primitive.name} was given a value traced by {self.origin}, which has ended. "
+            f"{name} was given a value traced by {self.origin}, which has ended. "
             "Return the value from the function (has_aux=True carries extra outputs) instead of storing it "
             "in a global, an attribute or a closure."
         )

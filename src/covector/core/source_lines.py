@@ -23,6 +23,8 @@ ADVICE = {
 }
 """What to write instead of asking for a value that there is not, by what was asked."""
 
+SHOWING = ("repr()", "formatting")
+"""Questions that show a value to somebody, whose answers a program does not act on."""
 
 SHAPE_DEPENDS = "whose answer's shape depends"
 """What the questions have in their name that choose entries, such as those of `np.nonzero`."""

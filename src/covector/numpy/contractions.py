@@ -269,7 +269,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Array:
     x, y = _sequence(a), _sequence(v)
     if x.shape[0] < y.shape[0]:
         x, y = y, x
-    return _windowed(convolution(y, x), x.shape[0], y.shape[0], mode)
+    return _windowed(_convolution(y, x), x.shape[0], y.shape[0], mode)
 
 
 @implements(np.correlate)
@@ -278,8 +278,13 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Array:
     x, y = _sequence(a), conjugated(_sequence(v))
     backwards = Slice(((None, None, -1),))
     if x.shape[0] >= y.shape[0]:
-        return _windowed(convolution(backwards(y), x), x.shape[0], y.shape[0], mode)
-    return backwards(_windowed(convolution(backwards(x), y), y.shape[0], x.shape[0], mode))
+        return _windowed(_convolution(backwards(y), x), x.shape[0], y.shape[0], mode)
+    return backwards(_windowed(_convolution(backwards(x), y), y.shape[0], x.shape[0], mode))
+
+
+def _convolution(short: Array, long: Array) -> Array:
+    """The convolution in the dtype of the products, in which NumPy adds them up: small integers wrap around."""
+    return cast(convolution(short, long), np.result_type(typeof(short).dtype, typeof(long).dtype))
 
 
 def _sequence(x: Any) -> Array:

@@ -141,7 +141,7 @@ def isreal(x: Any) -> Array:
 def angle(z: Any, deg: bool = False) -> Array:
     """The angle of a complex number in the plane."""
     z = operand(z)
-    result = ARCTAN2(IMAGINARY_PART(z), REAL_PART(z)) if is_complex(z) else ARCTAN2(0.0, z)
+    result = ARCTAN2(IMAGINARY_PART(z), REAL_PART(z)) if is_complex(z) else ARCTAN2(0, z)
     return DEGREES(result) if deg else result
 
 

@@ -101,7 +101,7 @@ class Divide(Binary):
 
     def ufunc(self, x: Array, y: Array) -> Array:
         """x / y as NumPy defines it, also for Python numbers."""
-        if isinstance(y, (int, float)) and y != 0:
+        if isinstance(y, (int, float, complex)) and y != 0:
             return x / y
         if not self.quiet:
             return np.divide(x, y)

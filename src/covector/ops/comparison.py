@@ -18,7 +18,7 @@ import numpy as np
 from attrs import field, frozen
 
 from covector.core.broadcasting import Cast, aligned, reduce
-from covector.core.families import Binary, Linear, LocallyConstant, MaskingFactor
+from covector.core.families import ZERO, Binary, Linear, LocallyConstant, MaskingFactor
 from covector.core.primitive import Primitive, map_outputs, parametrized
 from covector.core.types import Array, ArrayType, as_dtype, typeof
 
@@ -213,7 +213,7 @@ class Heaviside(Binary):
     ufunc = np.heaviside
 
     def left_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return 0.0
+        return ZERO
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
         return cast(EQUAL(x, 0), typeof(out).dtype)

@@ -17,7 +17,7 @@ import numpy as np
 from attrs import field
 
 from covector.core.broadcasting import Cast, Linear
-from covector.core.families import Binary, LocallyConstant, Unary
+from covector.core.families import ZERO, Binary, LocallyConstant, Unary
 from covector.core.primitive import Primitive, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.arithmetic import RATIO
@@ -150,7 +150,7 @@ class CopySign(Binary):
         return SIGN(x) * COPYSIGN(SIGN(x), y)
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return 0.0
+        return ZERO
 
 
 # --- integer and fractional part, significand and exponent ------------------------------------------------
@@ -210,7 +210,7 @@ class Ldexp(Binary):
         return LDEXP(_one(x), y)
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return 0.0
+        return ZERO
 
 
 @final
@@ -238,7 +238,7 @@ class Nextafter(Binary):
         return 1.0
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
-        return 0.0
+        return ZERO
 
 
 def _one(x: Array) -> Array:
