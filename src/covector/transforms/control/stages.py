@@ -28,6 +28,7 @@ from covector.ops.arithmetic import ADD, MULTIPLY, NEGATIVE
 from covector.ops.axes import Permute, Sum
 from covector.ops.contraction import Contract, contract
 from covector.transforms.control.bodies import Indices, Split, batched, input_types, remembered, simpler, with_types
+from covector.transforms.control.fewer_calls import with_fewer_calls, with_products_of_joins
 
 MOST_ENTRIES = 512
 """Entries up to which a value is worth computing for many steps at once: what that saves is the cost of a call."""
@@ -63,11 +64,14 @@ def stages(body: Graph, constants: int, carries: int) -> Stages | None:
     """The stages of a body; None if its values are large, so that there is nothing to gain, or if it prints."""
     if has_effects(body):
         return None
+    body = with_fewer_calls(body, constants, carries)
     body = _regrouped(body, body.inputs[constants : constants + carries])
+    body = with_products_of_joins(body, constants, carries)
     sums = _sums(body, constants, carries)
     additions = {equation for equation, _ in sums.values()}
     equations = [e for e in body.equations if e not in additions]
-    made = [v for e in equations if not isinstance(e.primitive, Contract) for v in e.outputs]
+    varying = _dependent(equations, body.inputs[constants:])
+    made = [v for e in equations if e in varying and not isinstance(e.primitive, Contract) for v in e.outputs]
     if any(v.type.size > MOST_ENTRIES for v in (*made, *body.inputs[constants + carries :])):
         return None
     carried = tuple(i for i in range(carries) if i not in sums)
@@ -83,7 +87,7 @@ def stages(body: Graph, constants: int, carries: int) -> Stages | None:
     before = [e for e in equations if e not in late]
     hoisted = _crossing(before, [], [*core, *after], [*following, *results])
     stored = _crossing(core, first, after, results)
-    sizes = [v.type.size * v.type.dtype.itemsize for e in (*before, *after) for v in e.outputs]
+    sizes = [v.type.size * v.type.dtype.itemsize for e in (*before, *after) if e in varying for v in e.outputs]
     return Stages(
         Graph((*fixed, *xs), tuple(before), hoisted, body.constants),
         Graph((*fixed, *first, *xs, *hoisted), tuple(core), (*following, *stored), body.constants),
