@@ -66,7 +66,9 @@ def neighbours_of_unequal_kinds(w: Any, h: Any, x: Any) -> Any:
     return np.tanh(a - b + 0.1 * c + d * e + h + np.sum(x)) / (1 + a[0] ** 2)
 
 
-CELLS = [lstm, gru, state_in_front, state_in_the_middle, several_matrices, matrices_of_states, neighbours_of_unequal_kinds]
+CELLS = [
+    lstm, gru, state_in_front, state_in_the_middle, several_matrices, matrices_of_states, neighbours_of_unequal_kinds
+]  # fmt: skip
 Cell = Callable[[Any, Any, Any], Any]
 WEIGHTS = RNG.normal(size=(7, 16)) * 0.4
 
