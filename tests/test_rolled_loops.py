@@ -359,7 +359,7 @@ def eager_to_roll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("eager_to_roll")
 @pytest.mark.parametrize("shape", [(), (3,)])
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(40), 1050])
 def test_random_repetitions_compute_the_same(seed: int, shape: tuple[int, ...]) -> None:
     program = random_loop(seed)
     args = [x[()] for x in np.random.default_rng(seed).uniform(0.2, 1.2, (4, *shape))]
@@ -368,6 +368,8 @@ def test_random_repetitions_compute_the_same(seed: int, shape: tuple[int, ...]) 
     looped = check(rolled(graph))
     same(looped(*args), derivative(*args))
     same(cv.jit(derivative)(*args), derivative(*args))
+    batches = [np.stack([x, 1.1 * x]) for x in args]
+    same(cv.jit(cv.vmap(derivative))(*batches), cv.vmap(derivative)(*batches))
 
 
 @pytest.mark.usefixtures("eager_to_roll")

@@ -149,7 +149,7 @@ class _Roller:
         if equation.primitive != STACK or len(equation.inputs) < FEWEST_STEPS:
             return None
         codes = np.array([self.values.code(atom) for atom in equation.inputs])
-        owners = np.where(codes < 0, -1, self.owners[codes])
+        owners = np.where(codes < 0, -1, self.owners[np.maximum(codes, 0)])
         (inside,) = np.nonzero(owners == owners.max())
         first, last = int(inside[0]), int(inside[-1]) + 1
         if owners.max() < 0 or last - first < FEWEST_STEPS or (owners[first:last] != owners.max()).any():
