@@ -104,7 +104,7 @@ def test_what_a_loop_prints_is_needed(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_what_decides_when_a_loop_ends_is_needed() -> None:
     def function(x: Any) -> Any:
-        i, kept, _ = cv.while_loop(lambda c: c[0] < 5, lambda c: (c[0] + 1, c[1] * 1.5, c[2] + c[1]), (0, x, x))
+        _, kept, _ = cv.while_loop(lambda c: c[0] < 5, lambda c: (c[0] + 1, c[1] * 1.5, c[2] + c[1]), (0, x, x))
         return kept
 
     _, loop = reduced(function, X)

@@ -104,3 +104,29 @@ def test_slices_that_lie_apart_are_assigned(first: PutSlice, second: PutSlice, a
     for place, put in zip(covered, (first, second), strict=True):
         place[tuple(slice(*e) if isinstance(e, tuple) else e for e in put.key)] = True
     assert not (apart and np.any(covered[0] & covered[1]))
+
+
+@pytest.mark.parametrize("columns", [3, 700])
+def test_what_is_the_same_in_all_steps_is_computed_before(columns: int) -> None:
+    noise = RNG.normal(size=(12, columns))
+
+    def final(p: Array, x: Array) -> Array:
+        def step(carry: Array, z: Array) -> tuple[Array, None]:
+            scale = np.sqrt(1.0 - np.tanh(p[0]) ** 2)
+            return carry + scale * z * np.cos(p[1]) * carry, None
+
+        return np.sum(cv.scan(step, x, noise)[0] ** 2)
+
+    first = RNG.normal(size=columns)
+    p = np.array([0.3, 0.4])
+    source = cv.jit(final).source(p, first).split("\n\n\n")[0]
+    before, loop = source.split("for ")[0], source.split("for ")[1]
+    assert all(name in before for name in ("sqrt", "tanh", "cos"))
+    assert not re.search(r"(sqrt|tanh|cos)\(", loop.split("\n    return")[0])
+    expected = final(p, first)
+    np.testing.assert_allclose(cv.jit(final)(p, first), expected, rtol=1e-12)
+    derivative = cv.grad(final, (0, 1))
+    compiled = cv.jit(derivative)
+    compiled(p, first)
+    for found, right in zip(compiled(p, first), derivative(p, first), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-10)

@@ -369,7 +369,8 @@ def test_random_repetitions_compute_the_same(seed: int, shape: tuple[int, ...]) 
     same(looped(*args), derivative(*args))
     same(cv.jit(derivative)(*args), derivative(*args))
     batches = [np.stack([x, 1.1 * x]) for x in args]
-    same(cv.jit(cv.vmap(derivative))(*batches), cv.vmap(derivative)(*batches))
+    for function in (derivative, cv.grad(program)):
+        same(cv.jit(cv.vmap(function))(*batches), cv.vmap(function)(*batches))
 
 
 @pytest.mark.usefixtures("eager_to_roll")

@@ -46,7 +46,7 @@ from covector.transforms.control.bodies import (
     simpler,
     spread,
 )
-from covector.transforms.control.stages import WORTH_STAGING, block_of, in_stages
+from covector.transforms.control.stages import WORTH_STAGING, block_of, in_stages, with_fixed_values_first
 from covector.transforms.control.steps import (
     adjoint_body,
     jointly,
@@ -115,9 +115,13 @@ class Scan(Stepped):
         return evolve(self, body=graph)
 
     def expansion(self, *inputs: ArrayType) -> Graph | None:
-        """In three stages, if it is worth it and takes no more memory than a block may."""
+        """In three stages, if it is worth it and takes no more memory than a block may; else after fixed values."""
         block = block_of(self.body, self.constants, self.carries)
-        if block is None or not WORTH_STAGING <= self.length <= block:
+        if self.length < WORTH_STAGING:
+            return None
+        if block is None:
+            return with_fixed_values_first(self)
+        if self.length > block:
             return None
         return self.in_stages(self.length)
 

@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 
 from covector.compile.dead_code import without_dead_code
 from covector.compile.expansion import applied, spliced
+from covector.core.broadcasting import BroadcastTo
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType
 from covector.graph.effects import has_effects
@@ -256,6 +257,27 @@ def in_stages(scan: Any) -> Graph:
     outputs = (*(last[i] for i in range(scan.carries)), *ys)
     constants_of_both = dict((*before.constants, *after.constants))
     return simpler(with_types(Graph(inputs, tuple(equations), outputs, tuple(constants_of_both.items())), kinds))
+
+
+def with_fixed_values_first(scan: Any) -> Graph | None:
+    """A scan as a graph in which what is the same in all steps is computed before; None if nothing is."""
+    body, constants = simpler(scan.body), scan.constants
+    varying = _dependent(body.equations, body.inputs[constants:])
+    first = [e for e in body.equations if e not in varying and not isinstance(e.primitive, BroadcastTo)]
+    if not first or has_effects(body):
+        return None
+    rest = [e for e in body.equations if e not in first]
+    fixed = _crossing(first, [], rest, body.outputs)
+    given, entering = body.inputs[:constants], body.inputs[constants:]
+    core = evolve(scan, body=Graph((*given, *fixed, *entering), tuple(rest), body.outputs, body.constants))
+    constant_kinds, carry_kinds, x_kinds = scan.split_inputs(input_types(body))
+    kinds = [*constant_kinds, *carry_kinds, *(kind.batched(scan.length) for kind in x_kinds)]
+    inputs = tuple(map(Variable, kinds))
+    equations: list[Equation] = []
+    before = Graph(given, tuple(first), fixed, body.constants)
+    found = spliced(before, inputs[:constants], equations)
+    outputs = applied(core, [*inputs[:constants], *found, *inputs[constants:]], equations)
+    return without_dead_code(Graph(inputs, tuple(equations), outputs, body.constants))
 
 
 @remembered
