@@ -61,7 +61,7 @@ class _Step:
         self.uses = Counter[Atom]([*(atom for e in body.equations for atom in e.inputs), *body.outputs])
         self.bundles: dict[Any, list[Equation]] = {}
         for equation in self.equations:
-            self.bundles.setdefault(self._vector_of(equation), []).append(equation)
+            self.bundles.setdefault(self.vector_of(equation), []).append(equation)
 
     def rewritten(self, rules: Mapping[type, Rule]) -> Graph:
         """The step with what the rules give in the place of equations."""
@@ -79,8 +79,11 @@ class _Step:
             return None
         return maker
 
-    def _vector_of(self, equation: Equation) -> Any:
-        """What products of one vector with matrices, which are the same in all steps, have in common."""
+    def vector_of(self, equation: Equation) -> tuple[Atom, int, Contract, Any] | None:
+        """What products of one vector with matrices, which are the same in all steps, have in common.
+
+        The vector, whether it is the left (0) or the right operand, the product, and the dtype of the matrices.
+        """
         product = equation.primitive
         if type(product) is not Contract or len(product.out) != 1:
             return None
@@ -90,11 +93,6 @@ class _Step:
             if fixed and atom in self.varying and len(labels) == 1 and labels != product.out:
                 return atom, vector, product, other.type.dtype
         return None
-
-    def bundle(self, equation: Equation) -> Sequence[Equation]:
-        """The products of the same vector with other matrices, and this."""
-        key = self._vector_of(equation)
-        return [] if key is None else self.bundles[key]
 
 
 Rule = Callable[[_Step, Equation], Sequence[Equation] | None]
@@ -245,19 +243,18 @@ TAKING_APART: dict[type, Rule] = {Contract: _product_with_join, Split: _used_par
 
 
 def _products_with_one_vector(step: _Step, equation: Equation) -> Sequence[Equation] | None:
-    """The product of a vector with all matrices that it is multiplied with, and this one's part of it."""
-    bundle = step.bundle(equation)
-    if len(bundle) < 2 or bundle[0] is not equation:
-        return [] if len(bundle) > 1 and _is_joined(bundle) else None
-    if not _is_joined(bundle):
+    """The product of a vector with all its matrices at once, in the place of the first of them, and its parts."""
+    key = step.vector_of(equation)
+    bundle = [] if key is None else step.bundles[key]
+    if key is None or len(bundle) < 2 or sum(atom.type.size for e in bundle for atom in e.inputs) > MOST_JOINED:
         return None
-    product: Any = equation.primitive
-    vector = 0 if len(product.left) == 1 and product.left != product.out else 1
-    labels = (product.right, product.left)[vector]
+    if bundle[0] is not equation:
+        return []
+    vector, side, product, _ = key
     found: list[Equation] = []
-    axis = labels.index(product.out[0])
-    (joined,) = applied(Concatenate(axis), [e.inputs[1 - vector] for e in bundle], found)
-    (whole,) = applied(product, _in_order(vector, equation.inputs[vector], joined), found)
+    axis = (product.right, product.left)[side].index(product.out[0])
+    (joined,) = applied(Concatenate(axis), [e.inputs[1 - side] for e in bundle], found)
+    (whole,) = applied(product, _in_order(side, vector, joined), found)
     begin = 0
     for member in bundle:
         end = begin + member.outputs[0].type.size
@@ -265,11 +262,6 @@ def _products_with_one_vector(step: _Step, equation: Equation) -> Sequence[Equat
         found.append(Equation(Slice(key), (whole,), member.outputs))
         begin = end
     return found
-
-
-def _is_joined(bundle: Sequence[Equation]) -> bool:
-    """Whether the matrices are small."""
-    return sum(atom.type.size for e in bundle for atom in e.inputs) <= MOST_JOINED
 
 
 def _join_of_products(step: _Step, equation: Equation) -> Sequence[Equation] | None:
