@@ -103,6 +103,7 @@ REFUSED = {
     "unrolled_pullback": "differentiates a loop when it runs",
     "matrix_exponential_change": "computes with operations, and calls SciPy",
     "face": "searches the faces of a dual ball",
+    "settled": "asks for other maximizers",
     "product_of_others": "computes with operations, and branches on values",
 }
 """The primitives that have no copy in a module, and why."""

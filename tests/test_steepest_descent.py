@@ -644,3 +644,33 @@ def test_parameters_of_norms_are_checked() -> None:
     ):
         with pytest.raises(ArgumentError):
             make()
+
+
+# --- states and steps that do not fit ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", [
+    cv.steepest_descent("l2", 0.1, momentum=optimize.ema(0.9)), optimize.adam(0.1), optimize.shampoo(0.1),
+], ids=["momentum", "adam", "shampoo"])  # fmt: skip
+def test_a_state_of_other_parameters_is_refused_with_the_path(optimizer: Any) -> None:
+    params = {"a": np.ones(3), "b": np.ones((2, 2))}
+    shapes = optimizer.init({"a": np.ones(4), "b": np.ones((2, 2))})
+    with pytest.raises(ShapeMismatchError, match=r"state\.(memory|statistics)\['a'\].* has shape \(4"):
+        optimizer.update(params, shapes, params)
+    with pytest.raises(ShapeMismatchError, match=r"state\.(memory|statistics)\['a'\]"):
+        cv.minimize(lambda t: np.sum(t["a"] ** 2) + np.sum(t["b"] ** 2), params, optimizer, state=shapes)
+    with pytest.raises(TreeMismatchError, match=r"state\.(memory|statistics)\['b'\].* is missing"):
+        optimizer.update(params, optimizer.init({"a": np.ones(3)}), params)
+
+
+def test_a_search_of_other_parameters_is_refused() -> None:
+    optimizer = cv.steepest_descent(lambda v: np.sum(np.abs(v)) + np.sqrt(np.sum(v * v)), 0.1, lmo_gap=0.1)
+    with pytest.raises(ShapeMismatchError, match=r"state\.search is for 4 entries, but the gradient has 3"):
+        optimizer.update(np.ones(3), optimizer.init(np.ones(4)), np.ones(3))
+
+
+@pytest.mark.parametrize("step", [-1.0, np.inf, np.nan, -np.inf])
+def test_a_constant_step_that_is_negative_or_not_finite_is_refused(step: float) -> None:
+    for make in (lambda: cv.steepest_descent("l2", step), lambda: optimize.constant(step)):
+        with pytest.raises(ArgumentError, match="step must"):
+            make()

@@ -14,6 +14,7 @@ from covector.norms.faces import Face, Smooth
 from covector.norms.implicit import SymmetricSolve
 from covector.norms.polar import PolarFactor
 from covector.norms.search import Search, WarmSearch
+from covector.norms.tied import Settled
 from covector.optimize.nonfinite import Certified
 from covector.trees import flatten
 from tests.catalogue.instance import Instance
@@ -45,5 +46,8 @@ INSTANCES: list[Instance] = [
     Instance(Search(weighted), G, WEIGHTS, name="search", differentiable=()),
     Instance(Face(weighted), G, G, np.float64(1.0), np.float64(0.0), WEIGHTS, name="face", differentiable=()),
     Instance(Smooth(), np.float64(0.0), name="smooth", differentiable=()),
+    Instance(
+        Settled(weighted, "min_norm"), G, G, np.float64(0.0), WEIGHTS, name="settled", differentiable=(0,)
+    ),
     Instance(WarmSearch(weighted, 0.1, 10), G, *empty_warm_start(3), WEIGHTS, name="warm_search", differentiable=()),
 ]

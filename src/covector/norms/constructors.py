@@ -54,7 +54,7 @@ def from_vertices(points: Any, ties: str = "min_norm") -> Norm:
         >>> float(from_vertices(np.array([[2.0, 0.0], [0.0, 1.0]])).dual_norm(np.array([3.0, 4.0])))
         6.0
     """
-    return image(np.transpose(points), l1(ties))
+    return image(np.transpose(points), l1(ties)).with_ties(ties)
 
 
 def from_facets(rows: Any, ties: str = "min_norm") -> Norm:
@@ -124,6 +124,7 @@ class Projected(Norm):
     """The norm of a ball on which one can project."""
 
     given_projection: Callable[[Tree], Tree]
+    ties: str = "min_norm"
 
     def norm(self, vector: Tree) -> Array:
         return self.searched_primal(vector)[1]
@@ -144,7 +145,7 @@ class Projected(Norm):
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector)
+        return attained(self.dual_norm, self.maximizer, vector, self.ties)
 
     def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
         flat, restore = ravel(vector)

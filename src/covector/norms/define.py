@@ -17,6 +17,7 @@ Any one of the three determines the others, and `define` derives them:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import isfunction
 from typing import Any, final
 
@@ -27,12 +28,13 @@ from covector.core.types import Array
 from covector.errors import ArgumentError, ConcreteValueError, MissingRuleError
 from covector.norms.calculus import Blockwise, PerLeaf, Product, absolute, product
 from covector.norms.checks import check_norm, gradient_of_norm
-from covector.norms.dualize import dualize
+from covector.norms.dualize import DualProgram, dualize
 from covector.norms.layout import magnitude, number_like, pairing, ravel, typed_like
 from covector.norms.matrices import nuclear, rms_to_rms, spectral
 from covector.norms.norm import Norm
 from covector.norms.registration import registered
 from covector.norms.solve import Bracket, attained
+from covector.norms.tied import settled
 from covector.norms.traits import Traits
 from covector.norms.vectors import l1, l2, linf, of_exponent, rms
 from covector.trees import Tree
@@ -55,26 +57,30 @@ class Defined(Norm):
     given_maximizer: Function | None
     search: bool = True
     shown_exact: bool = False
+    ties: str = "min_norm"
 
     def norm(self, vector: Tree) -> Array:
         if self.given_norm is not None:
             return number_like(vector, homogeneous(self.given_norm, vector))
-        found = self.searched_primal(vector)
-        return number_like(vector, self._derived(self.given_dual_norm, vector)) if found is None else found[1]
+        found = self._derived(self.given_dual_norm, vector)
+        return self._searched_norm(vector)[1] if found is None else number_like(vector, homogeneous(found, vector))
 
     def dual_norm(self, covector: Tree) -> Array:
         if self.given_dual_norm is not None:
             return number_like(covector, homogeneous(self.given_dual_norm, covector))
         if self.given_maximizer is not None:
             return pairing(covector, self.maximizer(covector))
-        found = self.searched_dual(covector)
-        return number_like(covector, self._derived(self.given_norm, covector)) if found is None else found[1]
+        found = self._derived(self.given_norm, covector)
+        return self._searched(covector)[1] if found is None else number_like(covector, homogeneous(found, covector))
 
     def maximizer(self, covector: Tree) -> Tree:
         if self.given_maximizer is not None:
             return typed_like(covector, self.given_maximizer(at_scale_one(covector)[0]))
-        found = self.searched_dual(covector)
-        return gradient_of_norm(self.dual_norm, covector) if found is None else found[0]
+        length = self._steepness(covector)
+        if length is None:
+            return self._searched(covector)[0]
+        steepest = partial(gradient_of_norm, length)
+        return settled(length, steepest, covector, steepest(covector), self.ties)
 
     def subgradient(self, vector: Tree) -> Tree:
         found = self.searched_primal(vector)
@@ -82,29 +88,48 @@ class Defined(Norm):
 
     def searched_dual(self, covector: Tree) -> Bracket | None:
         """By optimization if the norm alone is given, and its program is not that of a disciplined norm."""
-        if self.given_dual_norm is not None or self.given_maximizer is not None:
+        if self.given_maximizer is not None or self._steepness(covector) is not None:
             return None
-        derived = self._derived(self.given_norm, covector)
-        return attained(self.norm, self.subgradient, covector) if derived is None else None
+        return self._searched(covector)
 
     def searched_primal(self, vector: Tree) -> Bracket | None:
         """By optimization if the norm is not given, and cannot be derived from the dual norm."""
         if self.given_norm is not None:
             return None
-        if self.given_dual_norm is not None and self._derived(self.given_dual_norm, vector) is not None:
-            return None
-        return attained(self.dual_norm, self.maximizer, vector)
+        if self.given_dual_norm is None or self._derived(self.given_dual_norm, vector) is None:
+            return self._searched_norm(vector)
+        return None
 
-    def _derived(self, function: Function | None, argument: Tree) -> Array | None:
-        """The dual of one of the two norms by rewriting its program, None if that cannot be done."""
+    def _searched(self, covector: Tree) -> Bracket:
+        return attained(self.norm, self.subgradient, covector, self.ties)
+
+    def _searched_norm(self, vector: Tree) -> Bracket:
+        return attained(self.dual_norm, self._any_maximizer, vector, self.ties)
+
+    def _any_maximizer(self, covector: Tree) -> Tree:
+        """A maximizer, whichever it is, where the norm is not given."""
+        return self.maximizer(covector) if self.given_dual_norm is None else gradient_of_norm(self.dual_norm, covector)
+
+    def _steepness(self, covector: Tree) -> Function | None:
+        """The dual norm of covectors like this one of moderate size, given or by rewriting the norm, or None."""
+        return self._derived(self.given_norm, covector) if self.given_dual_norm is None else self.given_dual_norm
+
+    def _derived(self, function: Function | None, argument: Tree) -> Function | None:
+        """The dual of one of the two norms, of arguments like this one, by rewriting its program, or None."""
+        if function is None:
+            return None
+        dual = dualize(function)
+        near = at_scale_one(argument)[0]
         try:
-            return None if function is None else dualize(function)(argument)
+            found: Function = dual.recorded(near) if isinstance(dual, DualProgram) else dual
+            found(near)
         except (MissingRuleError, ConcreteValueError) as error:
             if not self.search:
                 raise MissingRuleError(
                     f"{error}\nsearch=False forbids finding it by optimization; allow it with define(..., search=True)"
                 ) from None
             return None
+        return found
 
     @property
     def traits(self) -> Traits:

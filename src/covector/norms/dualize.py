@@ -99,9 +99,19 @@ class DualProgram:
         if typeof(vector).size == 0:
             return np.sum(vector)
         unit = magnitude(vector)
-        covector = restore(vector / unit)
-        graph = self._graph(covector)
-        return unit * run_dual(graph, flatten(covector)[0])
+        near = restore(vector / unit)
+        return unit * self.recorded(near)(near)
+
+    def recorded(self, like: Tree) -> Callable[[Tree], Array]:
+        """The same function, its program made once for all arguments of the types of an example, of moderate size."""
+        if typeof(ravel(like)[0]).size == 0:
+            return self
+        graph = self._graph(like)
+
+        def dual(covector: Tree) -> Array:
+            return run_dual(graph, flatten(covector)[0])
+
+        return dual
 
     def _graph(self, like: Tree) -> Graph:
         try:

@@ -24,13 +24,18 @@ import attrs
 import numpy as np
 from attrs import field, frozen
 
+from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.norms.layout import combined, pairing, ratio
 from covector.norms.norm import JOINING, Norm, joined
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
+from covector.norms.tied import settled
 from covector.norms.traits import Traits
 from covector.trees import Tree
+
+TIED = 1e-7
+"""How near to each other two dual norms, relative to their sum, may tie."""
 
 
 @registered
@@ -41,6 +46,7 @@ class Minkowski(Norm):
 
     first: Norm = field(metadata=PARAMETER)
     second: Norm = field(metadata=PARAMETER)
+    ties: str = "min_norm"
 
     def norm(self, vector: Tree) -> Array:
         return self.searched_primal(vector)[1]
@@ -58,7 +64,7 @@ class Minkowski(Norm):
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector)
+        return attained(self.dual_norm, self.maximizer, vector, self.ties)
 
     @property
     def traits(self) -> Traits:
@@ -85,6 +91,16 @@ class InfimalConvolution(Norm):
 
     def maximizer(self, covector: Tree) -> Tree:
         one, two = self.first.dual_norm(covector), self.second.dual_norm(covector)
+        found = self._steeper(covector, one, two)
+        if not isinstance(one - two, Tracer) and not abs(one - two) <= TIED * (one + two):
+            return found
+        return settled(self.dual_norm, self.steeper, covector, found, self.ties)
+
+    def steeper(self, covector: Tree) -> Tree:
+        """A maximizer, whichever it is: that of the steeper norm, or of both."""
+        return self._steeper(covector, self.first.dual_norm(covector), self.second.dual_norm(covector))
+
+    def _steeper(self, covector: Tree, one: Array, two: Array) -> Tree:
         left, right = self.first.maximizer(covector), self.second.maximizer(covector)
         share = np.where(one > two, 1.0, np.where(one == two, self._share(left, right), 0.0))
         return combined((share, left), (1.0 - share, right))
@@ -103,7 +119,7 @@ class InfimalConvolution(Norm):
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector)
+        return attained(self.dual_norm, self.steeper, vector, self.ties)
 
     @property
     def traits(self) -> Traits:
@@ -119,6 +135,7 @@ class Hypot(Norm):
 
     first: Norm = field(metadata=PARAMETER)
     second: Norm = field(metadata=PARAMETER)
+    ties: str = "min_norm"
 
     def norm(self, vector: Tree) -> Array:
         return np.hypot(self.first.norm(vector), self.second.norm(vector))
@@ -136,7 +153,7 @@ class Hypot(Norm):
         return combined((ratio(one, both), left), (ratio(two, both), right))
 
     def searched_dual(self, covector: Tree) -> Bracket:
-        return attained(self.norm, self.subgradient, covector)
+        return attained(self.norm, self.subgradient, covector, self.ties)
 
     def bound(self, vector: Tree) -> Array:
         return np.hypot(self.first.bound(vector), self.second.bound(vector))

@@ -31,6 +31,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.errors import ArgumentError, MissingRuleError, TracerConversionError
 from covector.interpreters.jvp import jvp_flat
 from covector.norms.bundle import Bundle, WarmStart, empty_warm_start
+from covector.norms.exposed import settle
 from covector.norms.faces import SMOOTH, Face, change_at_kink
 from covector.norms.implicit import SymmetricSolve, conjugate_gradients, looped, recorded
 from covector.norms.layout import magnitude, ratio
@@ -54,10 +55,12 @@ WORTH_MORE = 1e-7
 # --- numbers ----------------------------------------------------------------------------------------------------
 
 
-def solve(oracle: Oracle, covector: Array, near: Array | None = None, goal: float = GOAL) -> Bundle:
+def solve(
+    oracle: Oracle, covector: Array, near: Array | None = None, goal: float = GOAL, ties: str = "min_norm"
+) -> Bundle:
     """The direction and the bounds of the dual norm for a covector, a vector of floats whose entries are not all zero.
 
-    It is found sooner if another direction is near.
+    It is found sooner if another direction is near. Where several are best, `ties` says which is taken.
     """
     bundle = Bundle(oracle, covector, empty_warm_start(len(covector)))
     bundle.visit(covector)
@@ -75,6 +78,8 @@ def solve(oracle: Oracle, covector: Array, near: Array | None = None, goal: floa
     bundle.close(goal)
     if bundle.gap() > WORTH_MORE:
         bundle.search(goal, len(covector) + 20)
+    smooth = _mismatch(bundle.lower, oracle(bundle.vector)[1], covector) < SMOOTH
+    settle(bundle, ties, oracle.hessian, smooth)
     return bundle
 
 
@@ -114,6 +119,7 @@ class Search(Primitive):
     """
 
     program: Program
+    ties: str = "min_norm"
 
     @property
     def signature(self) -> str:
@@ -134,7 +140,7 @@ class Search(Primitive):
     def _found(self, covector: Array, known: Known) -> tuple[Array, ...]:
         unit, oracle = float(magnitude(np.asarray(covector))), known.oracle
         scaled, near = covector / unit, None if known.covector is None else known.found[0] * oracle.unit
-        found = solve(oracle, scaled, near)
+        found = solve(oracle, scaled, near, ties=self.ties)
         mismatch = _mismatch(found.lower, oracle(found.vector)[1], scaled)
         return found.vector / oracle.unit, *_numbers(unit, oracle, found), np.float64(mismatch)
 
@@ -264,9 +270,11 @@ def _numbers(unit: float, oracle: Oracle, bundle: Bundle) -> tuple[Array, Array]
     return np.float64(unit * lower), np.float64(unit * upper)
 
 
-def search(function: Callable[[Array], Sequence[Array]], covector: Array) -> Sequence[Array]:
+def search(
+    function: Callable[[Array], Sequence[Array]], covector: Array, ties: str = "min_norm"
+) -> Sequence[Array]:
     """The outputs of `Search` for a function v -> (norm, subgradient) that may refer to traced values."""
-    return _bound(Search, function, covector)
+    return _bound(partial(Search, ties=ties), function, covector)
 
 
 def warm_search(

@@ -40,13 +40,16 @@ BUDGET = 10
 """How many subgradients a warm search asks for, at most."""
 
 
-def attained(norm: Callable[[Tree], Array], subgradient: Callable[[Tree], Tree], covector: Tree) -> Bracket:
+def attained(
+    norm: Callable[[Tree], Array], subgradient: Callable[[Tree], Tree], covector: Tree, ties: str = "min_norm"
+) -> Bracket:
     """The maximizer of a norm known by its value and subgradient, and the bounds of its dual norm.
 
-    The lower bound is differentiated by the envelope theorem, the maximizer implicitly; see `covector.norms.search`.
+    Where there are several maximizers, `ties` says which (see `covector.norms.exposed`). The lower bound is
+    differentiated by the envelope theorem, the maximizer implicitly; see `covector.norms.search`.
     """
     flat, restore = doubles(covector)
-    vector, lower, upper, _ = search(_flat(norm, subgradient, covector, restore), flat)
+    vector, lower, upper, _ = search(_flat(norm, subgradient, covector, restore), flat, ties)
     return typed_like(covector, restore(vector)), number_like(covector, lower), number_like(covector, upper)
 
 

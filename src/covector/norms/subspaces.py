@@ -34,11 +34,16 @@ from covector.norms.layout import doubles, number_like, ravel, typed_like
 from covector.norms.norm import Norm
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
+from covector.norms.tied import settled
 from covector.norms.traits import Traits
+from covector.norms.vectors import L1
 from covector.trees import Tree, map_leaves
 
 OUTSIDE = 1e-9
 """How far from a subspace a vector may be, relative to its length, to count as in it."""
+
+TIED = 1e-7
+"""By how much, relative to the largest, a product must be less to be seen to be so at once."""
 
 
 # --- images ---------------------------------------------------------------------------------------------------
@@ -52,6 +57,7 @@ class Image(Norm):
 
     matrix: Any = field(metadata=PARAMETER)
     inner: Norm = field(metadata=PARAMETER)
+    ties: str = "min_norm"
 
     def norm(self, vector: Tree) -> Array:
         return self.searched_primal(vector)[1]
@@ -60,13 +66,35 @@ class Image(Norm):
         return number_like(covector, self.inner.dual_norm(self._above(covector)))
 
     def maximizer(self, covector: Tree) -> Tree:
+        corner = self._only_corner(covector)
+        if corner is not None:
+            return typed_like(covector, corner)
+        found = self.image_of_maximizer(covector)
+        if self.inner.traits.strictly_convex:
+            return found
+        return settled(self.dual_norm, self.image_of_maximizer, covector, found, self.ties)
+
+    def image_of_maximizer(self, covector: Tree) -> Tree:
+        """A maximizer, whichever it is."""
         return typed_like(covector, self.matrix @ self.inner.maximizer(self._above(covector)))
+
+    def _only_corner(self, covector: Tree) -> Array | None:
+        """The maximizer, if the ball is the hull of points, and one of them is better than all others."""
+        if type(self.inner) is not L1 or isinstance(covector, Tracer) or isinstance(self.matrix, Tracer):
+            return None
+        products = self._above(covector)
+        sizes = np.abs(products)
+        best = int(np.argmax(sizes))
+        if np.count_nonzero(sizes >= (1.0 - TIED) * sizes[best]) != 1:
+            return None
+        corner: Array = np.sign(products[best]) * self.matrix[:, best]
+        return corner
 
     def subgradient(self, vector: Tree) -> Tree:
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector)
+        return attained(self.dual_norm, self.image_of_maximizer, vector, self.ties)
 
     def dual_bound(self, covector: Tree) -> Array:
         return self.inner.dual_bound(self._above(covector))
@@ -208,6 +236,7 @@ class Restricted(Norm):
 
     inner: Norm = field(metadata=PARAMETER)
     subspace: Subspace = field(metadata=PARAMETER)
+    ties: str = "min_norm"
 
     def norm(self, vector: Tree) -> Array:
         return self.inner.norm(self._inside(vector))
@@ -239,7 +268,7 @@ class Restricted(Norm):
         def slope(x: Array) -> Array:
             return self.subspace.coordinates(self.inner.subgradient(self.subspace.point(x, like)))
 
-        vector, lower, upper = attained(length, slope, self.subspace.coordinates(like))
+        vector, lower, upper = attained(length, slope, self.subspace.coordinates(like), self.ties)
         point = self.subspace.point(vector, covector)
         return point, number_like(covector, lower), number_like(covector, upper)
 

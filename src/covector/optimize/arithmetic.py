@@ -133,17 +133,24 @@ def alike(gradient: Tree, params: Tree) -> Tree:
 
     Raises TreeMismatchError or ShapeMismatchError, with the path, unless it fits them.
     """
+    check_fits("gradient", gradient, "params", params)
     leaves, structure = flatten(gradient)
-    others, wanted = flatten(params)
+    return unflatten(structure, [_in_dtype(x, y.dtype) for x, y in zip(leaves, flatten(params)[0], strict=True)])
+
+
+def check_fits(name: str, tree: Tree, other_name: str, other: Tree) -> None:
+    """Raises TreeMismatchError or ShapeMismatchError, with the path, unless two trees have one structure and shapes."""
+    leaves, structure = flatten(tree)
+    others, wanted = flatten(other)
     if structure != wanted:
-        raise TreeMismatchError(f"the gradient must have the structure of params: {_difference(gradient, params)}")
+        difference = _difference(name, tree, other_name, other)
+        raise TreeMismatchError(f"{name} must have the structure of {other_name}: {difference}")
     for i, (x, y) in enumerate(zip(leaves, others, strict=True)):
         if np.shape(x) != np.shape(y):
             raise ShapeMismatchError(
-                f"{leaf_path(gradient, 'gradient', i)} has shape {np.shape(x)}, but "
-                f"{leaf_path(params, 'params', i)} has {np.shape(y)}"
+                f"{leaf_path(tree, name, i)} has shape {np.shape(x)}, but "
+                f"{leaf_path(other, other_name, i)} has {np.shape(y)}"
             )
-    return unflatten(structure, [_in_dtype(x, y.dtype) for x, y in zip(leaves, others, strict=True)])
 
 
 def _in_dtype(x: Any, dtype: Any) -> Any:
@@ -153,10 +160,10 @@ def _in_dtype(x: Any, dtype: Any) -> Any:
         return x.astype(dtype)
 
 
-def _difference(gradient: Tree, params: Tree) -> str:
-    found, wanted = (leaf_paths(tree, "") for tree in (gradient, params))
-    missing = [f"gradient{path} is missing" for path in wanted if path not in found]
-    extra = [f"gradient{path} has no partner in params" for path in found if path not in wanted]
+def _difference(name: str, tree: Tree, other_name: str, other: Tree) -> str:
+    found, wanted = (leaf_paths(x, "") for x in (tree, other))
+    missing = [f"{name}{path} is missing" for path in wanted if path not in found]
+    extra = [f"{name}{path} has no partner in {other_name}" for path in found if path not in wanted]
     return "; ".join(missing + extra) or "their containers are of different kinds"
 
 

@@ -25,11 +25,11 @@ import numpy as np
 from attrs import frozen
 
 from covector.core.types import Array
-from covector.errors import ArgumentError
+from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.calculus import PerLeaf, Product, product
-from covector.norms.layout import pairing, scaled
+from covector.norms.layout import pairing, ravel, scaled
 from covector.norms.norm import Norm, Precomposed, Scaled
-from covector.norms.solve import Bracket, warm_maximizer, warm_start
+from covector.norms.solve import Bracket, WarmStart, warm_maximizer, warm_start
 from covector.optimize.arithmetic import check_number
 from covector.optimize.state import zeros_of
 from covector.trees import Tree, map_leaves, unflatten
@@ -99,6 +99,7 @@ def _nearly(norm: Norm, covector: Tree, search: Search, gap: float) -> tuple[Bra
         return (norm.map.solve(vector), lower, upper), after
     if isinstance(norm, (Product, PerLeaf)):
         return _nearly_in_parts(_parts(norm, covector), covector, search, gap)
+    _check_start(search, len(ravel(covector)[0]), "entries")
     vector, lower, upper, after = warm_maximizer(norm, covector, search, gap)
     return (vector, lower, upper), after
 
@@ -106,6 +107,7 @@ def _nearly(norm: Norm, covector: Tree, search: Search, gap: float) -> tuple[Bra
 def _nearly_in_parts(
     norm: Product, covector: Tree, searches: Sequence[Search], gap: float
 ) -> tuple[Bracket, Search]:
+    _check_start(searches, len(norm.parts), "parts")
     each = zip(norm.parts, _split(norm, covector), searches, strict=True)
     brackets, after = zip(*(_nearly(part, x, search, gap) for part, x, search in each), strict=True)
     vectors, lowers, uppers = zip(*brackets, strict=True)
@@ -114,6 +116,16 @@ def _nearly_in_parts(
     vector = unflatten(norm.structure, [scaled(shares[i], v) for i, v in enumerate(vectors)])
     bound = np.where(np.all(known), norm.outer.dual_norm(np.where(known, upper, 0.0)), np.inf)
     return (vector, norm.outer.dual_norm(lower), bound), after
+
+
+def _check_start(search: Search, wanted: int, of: str) -> None:
+    """Raises ShapeMismatchError unless a state's search is for so many "entries", or "parts" of a tree."""
+    found = {"entries": len(search.vector)} if isinstance(search, WarmStart) else {"parts": len(search)}
+    if found != {of: wanted}:
+        ((other, count),) = found.items()
+        raise ShapeMismatchError(
+            f"state.search is for {count} {other}, but the gradient has {wanted} {of}: begin with init(params)"
+        )
 
 
 def _parts(norm: Product | PerLeaf, like: Tree) -> Product:

@@ -42,6 +42,10 @@ class Statistics(ABC):
         """Before the first gradient."""
 
     @abstractmethod
+    def shaped(self, params: Tree) -> Tree:
+        """Arrays of the same shapes, whatever their entries."""
+
+    @abstractmethod
     def after(self, gradient: Tree, statistics: Tree) -> Tree:
         """With one more gradient."""
 
@@ -52,6 +56,9 @@ class Nothing(Statistics):
     """None."""
 
     def initial(self, params: Tree) -> None:
+        return None
+
+    def shaped(self, params: Tree) -> None:
         return None
 
     def after(self, gradient: Tree, statistics: Tree) -> None:
@@ -68,6 +75,9 @@ class Squares(Statistics):
 
     def initial(self, params: Tree) -> Tree:
         return zeros_of(params)
+
+    def shaped(self, params: Tree) -> Tree:
+        return params
 
     def after(self, gradient: Tree, statistics: Tree) -> Tree:
         return mixture((self.keep, statistics), (self.add, map_leaves(np.square, gradient)))
@@ -89,12 +99,19 @@ class SecondMoments(Statistics):
         kind = typeof(leaf)
         return tuple(self.start * np.eye(size, dtype=kind.dtype) for size in kind.shape or (1,))
 
+    def shaped(self, params: Tree) -> Tree:
+        return map_leaves(_squares_of_axes, params)
+
     def after(self, gradient: Tree, statistics: Tree) -> Tree:
         return map_leaves(self._leaf_after, gradient, statistics)
 
     def _leaf_after(self, gradient: Array, moments: tuple[Array, ...]) -> tuple[Array, ...]:
         gradient = np.reshape(gradient, typeof(gradient).shape or (1,))
         return tuple(self.keep * m + self.add * _gram(gradient, axis) for axis, m in enumerate(moments))
+
+
+def _squares_of_axes(leaf: Any) -> tuple[Array, ...]:
+    return tuple(np.broadcast_to(0.0, (size, size)) for size in typeof(leaf).shape or (1,))
 
 
 def _gram(x: Array, axis: int) -> Array:

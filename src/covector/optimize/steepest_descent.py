@@ -38,6 +38,7 @@ from covector.norms.norm import Norm, tie_policy
 from covector.optimize.arithmetic import (
     alike,
     as_arrays,
+    check_fits,
     check_measures,
     check_not_negative,
     check_positive,
@@ -143,7 +144,7 @@ class Optimizer(ABC):
         Raises:
             ArgumentError: an entry of the gradient is not finite (the message names the leaf; see `nonfinite`), or the
                 step rule needs something that is not given.
-            TreeMismatchError, ShapeMismatchError: the gradient does not fit the parameters.
+            TreeMismatchError, ShapeMismatchError: the gradient, or the state, does not fit the parameters.
             NotDifferentiableError: the parameters, or the gradient, are not real numbers, or the parameters integers.
         """
         params = floating(as_arrays(params, "params"), "params")
@@ -221,11 +222,14 @@ class SteepestDescent(Optimizer):
         spent: bool = False,
     ) -> Aim:
         """Takes in a finite gradient: the first part of `update`."""
-        used, statistics = gradient, self.norm.statistics().after(gradient, state.statistics)
+        gathered = self.norm.statistics()
+        check_fits("state.statistics", state.statistics, "init(params).statistics", gathered.shaped(params))
+        used, statistics = gradient, gathered.after(gradient, state.statistics)
         seen = state._replace(count=state.count + 1, statistics=statistics)
         if self.momentum is not None:
             if state.memory is None and flatten(params)[0]:
                 raise ArgumentError("the state has no memory for momentum; begin with init(params) of this optimizer")
+            check_fits("state.memory", state.memory, "params", params)
             used, memory = self.momentum.apply(gradient, seen, params)
             seen = seen._replace(memory=memory)
         norm = self.norm.choose(gradient, params, seen, product)

@@ -121,7 +121,15 @@ class Polyak(StepRule):
 
 
 def constant(size: Any) -> Constant:
-    """Steps of one size: the length of the step in mode "unit", the learning rate in mode "dual"."""
+    """Steps of one size: the length of the step in mode "unit", the learning rate in mode "dual".
+
+    Raises ArgumentError for a size that is negative, or not finite.
+    """
+    check_number("step", size, "a step rule, a number or a function of the step count")
+    if not isinstance(size, Tracer) and not np.isfinite(size):
+        raise ArgumentError(f"step must be finite; found {size!r}")
+    if not isinstance(size, Tracer) and size < 0:
+        raise ArgumentError(f"step must not be negative; found {size!r}. To ascend, descend on the negative function")
     return Constant(size)
 
 
@@ -184,7 +192,4 @@ def as_rule(value: Any) -> StepRule:
         raise ArgumentError(f"{value.__name__} makes a step rule, and is not one: write {value.__name__}()")
     if callable(value):
         return Schedule(value)
-    check_number("step", value, "a step rule, a number or a function of the step count")
-    if not isinstance(value, Tracer) and not np.isfinite(value):
-        raise ArgumentError(f"step must be finite; found {value!r}")
-    return Constant(value)
+    return constant(value)
