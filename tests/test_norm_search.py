@@ -442,3 +442,14 @@ def test_least_squares_over_numbers_that_are_not_negative_is_that_of_scipy() -> 
         x = nonnegative_least_squares(matrix, target, start)
         assert np.all(x >= 0)
         assert np.linalg.norm(matrix @ x - target) == pytest.approx(nnls(matrix, target)[1], abs=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 5, 30])
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_entries_and_zeros_do_not_stop_a_search(scale: int, seed: int) -> None:
+    """They begin it on a kink of l2 + linf, which is neither smooth nor polyhedral."""
+    covector = np.round(scale * np.random.default_rng(seed).normal(size=50))
+    searched = norms.define(norm=lambda v: np.sqrt(np.sum(v * v)) + np.max(np.abs(v)))
+    exact = norms.l2() + norms.linf()
+    np.testing.assert_allclose(searched.dual_norm(covector), exact.dual_norm(covector), rtol=1e-7)
+    np.testing.assert_allclose(np.dot(covector, searched.maximizer(covector)), exact.dual_norm(covector), rtol=1e-7)

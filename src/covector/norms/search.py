@@ -48,6 +48,12 @@ from covector.norms.quasi_newton import quasi_newton
 GOAL = 1e-9
 """The relative gap at which a solution is good enough."""
 
+BESIDE = 1e-2
+"""How far from the best vector a search begins again that has not closed the gap, relative to its entries.
+
+Equal entries, or zeros, may have kept it on a kink, where a step along a subgradient leads nowhere.
+"""
+
 WORTH_MORE = 1e-7
 """The relative gap above which more atoms are looked for."""
 
@@ -72,15 +78,24 @@ def solve(
         length, atom = bundle.visit(vector)
         return 0.5 * length * length - float(np.dot(covector, vector)), length * atom - covector
 
-    quasi_newton(half_square, start)
-    bundle.span()
-    _newton(bundle, oracle)
-    bundle.close(goal)
+    for again in (False, True):
+        quasi_newton(half_square, bundle.lower * _beside(bundle.vector) if again else start)
+        bundle.span()
+        _newton(bundle, oracle)
+        bundle.close(goal)
+        if bundle.gap() <= WORTH_MORE:
+            break
     if bundle.gap() > WORTH_MORE:
         bundle.search(goal, len(covector) + 20)
     smooth = _mismatch(bundle.lower, oracle(bundle.vector)[1], covector) < SMOOTH
     settle(bundle, ties, oracle.hessian, smooth)
     return bundle
+
+
+def _beside(vector: Array) -> Array:
+    """A vector near another one, on no kink."""
+    size = float(np.linalg.norm(vector)) / len(vector) ** 0.5
+    return vector + BESIDE * size * np.random.default_rng(0).uniform(-1.0, 1.0, len(vector))
 
 
 def _newton(bundle: Bundle, oracle: Oracle) -> None:
