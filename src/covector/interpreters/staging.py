@@ -52,7 +52,11 @@ class CaughtFailureError(UnsupportedFunctionError):
 
 @final
 class StagingInterpreter(Interpreter):
-    """Records an equation for each primitive."""
+    """Records an equation for each primitive.
+
+    `listeners` are the recordings of functions within this one that have not ended; the last of them hears of what is
+    recorded here meanwhile, and `heard` is what it has heard.
+    """
 
     __slots__ = (
         "_constants", "_evaluated", "_given", "_keeper", "_literals", "_types", "_values",
@@ -276,7 +280,7 @@ def recorded_first(
 
 
 def _with_heard(graph: Graph, interpreter: StagingInterpreter) -> Graph:
-    """The graph with what was recorded further out meanwhile, of values that were known there, as far as it takes it.
+    """The graph with what was recorded further out meanwhile, of values that were known there, as far as it needs it.
 
     `x + y[i]` takes an element in each step, though y is a constant to what is differentiated in x.
     """
