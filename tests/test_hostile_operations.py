@@ -14,6 +14,7 @@ import pytest
 
 import covector as cv
 from tests.agreement import check_ownership
+from tests.test_hostile_values import branching_repair
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -177,14 +178,6 @@ def repaired_factor(a: Any) -> Any:
     except np.linalg.LinAlgError:
         factor = np.linalg.cholesky(a + 10.0 * np.eye(2))
     return factor[0, 0] + 2.0 * factor[1, 0] + 3.0 * factor[1, 1]
-
-
-def branching_repair(a: Any) -> Any:
-    try:
-        factor = np.linalg.cholesky(a)
-        return np.sum(factor) if factor[0, 0] > 0.0 else 0.0 * a[0, 0]
-    except np.linalg.LinAlgError:
-        return 7.0 * a[0, 0]
 
 
 CHECKPOINTED: dict[str, Callable[[Any, Any], Any]] = {

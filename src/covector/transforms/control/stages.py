@@ -266,7 +266,8 @@ def with_fixed_values_first(scan: Any) -> Graph | None:
     first = [e for e in body.equations if e not in varying and not isinstance(e.primitive, BroadcastTo)]
     if not first or has_effects(body):
         return None
-    rest = [e for e in body.equations if e not in first]
+    before = set(first)
+    rest = [e for e in body.equations if e not in before]
     fixed = _crossing(first, [], rest, body.outputs)
     given, entering = body.inputs[:constants], body.inputs[constants:]
     core = evolve(scan, body=Graph((*given, *fixed, *entering), tuple(rest), body.outputs, body.constants))
@@ -274,8 +275,7 @@ def with_fixed_values_first(scan: Any) -> Graph | None:
     kinds = [*constant_kinds, *carry_kinds, *(kind.batched(scan.length) for kind in x_kinds)]
     inputs = tuple(map(Variable, kinds))
     equations: list[Equation] = []
-    before = Graph(given, tuple(first), fixed, body.constants)
-    found = spliced(before, inputs[:constants], equations)
+    found = spliced(Graph(given, tuple(first), fixed, body.constants), inputs[:constants], equations)
     outputs = applied(core, [*inputs[:constants], *found, *inputs[constants:]], equations)
     return without_dead_code(Graph(inputs, tuple(equations), outputs, body.constants))
 
