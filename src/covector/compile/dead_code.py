@@ -47,10 +47,9 @@ def _alive(graph: Graph, outputs: Iterable[Atom]) -> tuple[tuple[Equation, ...],
     needed = set(outputs)
     kept = []
     for equation in reversed(graph.equations):
-        primitive = equation.primitive
-        if primitive.effect or not needed.isdisjoint(equation.outputs):
-            if isinstance(primitive, Structured):
-                equation = _reduced(equation, primitive, needed)
+        if not needed.isdisjoint(equation.outputs) or equation.primitive.effect:
+            if isinstance(equation.primitive, Structured):
+                equation = _reduced(equation, equation.primitive, needed)
             kept.append(equation)
             needed.update(equation.inputs)
     return tuple(reversed(kept)), needed

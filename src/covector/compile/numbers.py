@@ -17,7 +17,7 @@ import numpy as np
 from covector.compile.guards import Guard
 from covector.compile.scalars import scalar_form
 from covector.core.types import Array
-from covector.graph.graph import Atom, Graph, Literal
+from covector.graph.graph import Atom, Graph, Variable
 
 
 @final
@@ -56,7 +56,7 @@ class NumberWriter:
 
     def operand(self, atom: Atom) -> str:
         """A variable or literal as source."""
-        return number_literal(atom.value) if isinstance(atom, Literal) else self.names[atom]
+        return self.names[atom] if type(atom) is Variable else number_literal(atom.value)
 
 
 def guard_lines(guard: Guard, asked: str) -> list[str]:

@@ -24,7 +24,7 @@ from covector.core.broadcasting import BroadcastTo, Reshape
 from covector.core.families import Elementwise
 from covector.core.primitive import Primitive, as_tuple
 from covector.core.types import Array, typeof
-from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, identity_of
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, check, identities
 from covector.ops.comparison import OneLike
 
 
@@ -109,7 +109,7 @@ def sharing() -> Rule:
     def rule(equation: Equation) -> Result:
         if equation.primitive.effect:
             return equation
-        outputs = known.setdefault((equation.primitive, *map(identity_of, equation.inputs)), equation.outputs)
+        outputs = known.setdefault((equation.primitive, *identities(equation.inputs)), equation.outputs)
         return equation if outputs is equation.outputs else outputs
 
     return rule
@@ -118,7 +118,7 @@ def sharing() -> Rule:
 def folded(equation: Equation) -> Result:
     """Computes operations on numbers, unless NumPy would warn."""
     for atom in equation.inputs:
-        if isinstance(atom, Variable):
+        if type(atom) is Variable:
             return equation
     if not equation.inputs or equation.primitive.effect or len(equation.outputs) != 1:
         return equation

@@ -17,13 +17,13 @@ from covector.core.broadcasting import BroadcastTo, Cast, Linear
 from covector.core.families import Elementwise, broadcast_shape
 from covector.core.primitive import Primitive
 from covector.core.types import ArrayType
-from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of
+from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identities
 from covector.ops.arithmetic import ADD, DIVIDE, MULTIPLY, NEGATIVE, SQUARE, SUBTRACT, Add, Divide, Multiply, Subtract
 from covector.ops.comparison import Select
 from covector.ops.contraction import Contract
 
-LARGEST_FACTOR = 2.0**60
-"""Numbers are combined while they are smaller than this, and larger than its reciprocal."""
+LARGEST_FACTOR, SMALLEST_FACTOR = 2.0**60, 2.0**-60
+"""Numbers are combined while they are between these."""
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 COMMUTATIVE = frozenset({Add, Multiply})
@@ -116,11 +116,13 @@ class Terms:
 
     def term(self, atom: Atom) -> Term:
         """The term that stands for a variable of the given graph."""
+        term = self.terms.get(atom)
+        if term is not None:
+            return term
         if isinstance(atom, Literal):
             value = float(atom.value)
             return Term(value) if is_moderate(value) else Term(1.0, None, atom)
-        term = self.terms.get(atom)
-        return Term(1.0, None, self.values.get(atom, atom)) if term is None else term
+        return Term(1.0, None, self.values.get(atom, atom))
 
     def whole(self, term: Term) -> Atom | None:
         """over / under, written."""
@@ -181,19 +183,20 @@ class Terms:
         for product, other in ((x, y), (y, x)):
             equation = self.definitions.get(product)
             if equation is not None and type(equation.primitive) is Multiply:
-                for a, b in (equation.inputs, equation.inputs[::-1]):
-                    known = self._known_product(a, other)
-                    if known is not None:
-                        return known, b
+                a, b = equation.inputs
+                if (known := self._known_product(a, other)) is not None:
+                    return known, b
+                if (known := self._known_product(b, other)) is not None:
+                    return known, a
         return x, y
 
     def _known_product(self, x: Atom, y: Atom) -> Variable | None:
-        left, right = identity_of(x), identity_of(y)
-        return self.products.get((left, right)) or self.products.get((right, left))
+        key = identities((x, y))
+        return self.products.get(key) or self.products.get(key[::-1])
 
     def applied(self, primitive: Primitive, inputs: tuple[Atom, ...], out: Variable) -> Variable:
         """The output of an operation, which is written unless it is known."""
-        known, key = self.known[primitive], tuple(map(identity_of, inputs))
+        known, key = self.known[primitive], identities(inputs)
         found = known.get(key)
         if found is None and type(primitive) in COMMUTATIVE:
             found = known.get(key[::-1])
@@ -211,7 +214,7 @@ class Terms:
         factor = x.factor * y.factor
         if not is_moderate(factor) or isinstance(x.over, Literal) or isinstance(y.over, Literal):
             return None
-        for uniform, other in ((x, y), (y, x)):
+        for uniform, other in ((x, y), (y, x)) if x.over is None or y.over is None else ():
             if uniform.is_uniform and (out.shape or uniform.scale is None):
                 if shape_of(other) != out.shape and not other.is_uniform:
                     return None
@@ -243,7 +246,7 @@ class Terms:
 
     def _is_wanted(self, x: Atom, under: Atom) -> bool:
         """Whether x / under is computed anyway: else it might underflow where over / under does not."""
-        known = (identity_of(x), identity_of(under)) in self.known[DIVIDE]
+        known = identities((x, under)) in self.known[DIVIDE]
         return known or any(self.values.get(atom, atom) is x for atom in self.numerators[under])
 
     def _plain_product(self, x: Term, y: Term, out: ArrayType) -> Term:
@@ -252,7 +255,7 @@ class Terms:
         assert left is not None
         assert right is not None
         small, large = (left, right) if left.type.size < right.type.size else (right, left)
-        if small.type.size == out.size:
+        if left.type.shape == right.type.shape or small.type.size == out.size:
             return Term(y.factor, y.scale, self.arithmetic(MULTIPLY, left, right))
         small = self.written(Term(y.factor, y.scale, small), small.type)
         return Term(1.0, None, self.arithmetic(MULTIPLY, large, small))
@@ -267,13 +270,13 @@ class Terms:
         kind = equation.outputs[0].type
         x, y = map(self.term, equation.inputs)
         y = y if sign > 0 else y.times(-1.0)
-        for zero, other in ((x, y), (y, x)):
-            if isinstance(zero.over, Literal) and zero.over.value == 0 and shape_of(other) == kind.shape:
+        for zero, other in ((x.over, y), (y.over, x)):
+            if type(zero) is Literal and zero.value == 0 and shape_of(other) == kind.shape:
                 return other
-        if x[1:] == y[1:] == (None, None, None):
+        if x.over is None and x[1:] == y[1:] == (None, None, None):
             number = x.factor + y.factor
             return Term(number) if is_moderate(number) else None
-        if x.over is not None and y.over is not None and _same_shape(x, y, kind):
+        if x.over is not None and y.over is not None and x.over.type.shape == y.over.type.shape == kind.shape:
             if abs(x.factor) == abs(y.factor) and x.scale is y.scale and x.under is y.under:
                 if x.over is y.over:
                     return x._replace(factor=x.factor + y.factor) if x.factor == y.factor else None
@@ -342,7 +345,7 @@ def _is_real(equation: Equation) -> bool:
 
 def is_moderate(value: float) -> bool:
     """Whether a number can be combined with others."""
-    return 1.0 / LARGEST_FACTOR < abs(value) < LARGEST_FACTOR
+    return SMALLEST_FACTOR < abs(value) < LARGEST_FACTOR
 
 
 def _is_free(term: Term) -> bool:
@@ -365,7 +368,3 @@ def shape_of(term: Term) -> tuple[int, ...]:
     """The shape of what is not a number."""
     shapes = [a.type.shape for a in (term.over, term.under) if a is not None]
     return broadcast_shape(*shapes) if shapes else ()
-
-
-def _same_shape(x: Term, y: Term, kind: ArrayType) -> bool:
-    return all(t.over is not None and t.over.type.shape == kind.shape for t in (x, y))

@@ -22,12 +22,13 @@ from covector.core.types import Array, typeof
 from covector.errors import GraphError
 from covector.graph.cost import Cost, cost
 from covector.graph.drawing import dot, drawing, mermaid
-from covector.graph.parts import Atom, Equation, Literal, Program, Variable, identity_of
+from covector.graph.parts import Atom, Equation, Literal, Program, Variable, identities, identity_of
 from covector.graph.showing import shown
 from covector.trees import Tree, flatten, unflatten
 
 __all__ = [
-    "Atom", "Equation", "Graph", "Literal", "Variable", "check", "identity_of", "run", "run_equations", "value_of"
+    "Atom", "Equation", "Graph", "Literal", "Variable", "check", "identities", "identity_of", "run",
+    "run_equations", "value_of",
 ]  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def check(graph: Graph, typed: Collection[Equation] = ()) -> Graph:
             raise GraphError(f"a constant of type {typeof(value)} stands for a variable of type {variable.type}")
     for equation in graph.equations:
         for atom in equation.inputs:
-            if atom not in known and isinstance(atom, Variable):
+            if type(atom) is Variable and atom not in known:
                 raise GraphError(f"an input of {equation.primitive.name} is used before it is defined")
         if equation not in typed:
             _check_types(equation)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Iterable
 from typing import Any, TypeVar, dataclass_transform, final
 
 from attrs import define, field, frozen
@@ -50,6 +51,11 @@ Atom = Variable | Literal
 def identity_of(atom: Atom) -> Variable | str:
     """What makes two atoms the same: for a number its digits and type, so that 0.0, -0.0 and 0 differ."""
     return atom if type(atom) is Variable else repr(atom.value)
+
+
+def identities(atoms: Iterable[Atom]) -> tuple[Variable | str, ...]:
+    """What makes atoms the same as others, in order."""
+    return tuple([atom if type(atom) is Variable else repr(atom.value) for atom in atoms])
 
 
 @final

@@ -284,9 +284,10 @@ def compiled_alone(primitive: Primitive, kinds: Sequence[ArrayType]) -> Callable
 @remembered
 def simpler(graph: Graph) -> Graph:
     """The graph after all passes of simplification, checked once."""
+    given = graph
     for simplify in PASSES:
         graph = simplify(graph)
-    return check(graph)
+    return check(graph, typed=frozenset(given.equations))
 
 
 WORTH_COMPILING = 48

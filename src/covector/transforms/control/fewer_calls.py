@@ -31,11 +31,13 @@ MOST_JOINED = 16_384
 
 def with_fewer_calls(body: Graph, constants: int, carries: int) -> Graph:
     """The step of a scan, rearranged."""
-    if any(type(equation.primitive) in TAKING_APART for equation in body.equations):
+    kinds = {type(equation.primitive) for equation in body.equations}
+    if not kinds.isdisjoint(APART):
         body = without_dead_code(_Step(body, constants, carries).rewritten(TAKING_APART))
-    if any(type(equation.primitive) is Contract for equation in body.equations):
+    if Contract in kinds:
         body = without_dead_code(_Step(body, constants, carries).rewritten({Contract: _products_with_one_vector}))
-    return without_dead_code(with_neighbours_joined(body))
+    joined = with_neighbours_joined(body)
+    return body if joined is body else without_dead_code(joined)
 
 
 def with_products_of_joins(body: Graph, constants: int, carries: int) -> Graph:
@@ -237,6 +239,9 @@ def _along_one_axis(places: Sequence[Ranges], shape: Sequence[int]) -> tuple[int
 
 
 TAKING_APART: dict[type, Rule] = {Contract: _product_with_join, Split: _used_part, Add: _filled_by_puts}
+
+APART = frozenset({Contract, Split, PutSlice})
+"""The operations without which nothing can be taken apart."""
 
 
 # --- joining ------------------------------------------------------------------------------------------------

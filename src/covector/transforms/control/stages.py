@@ -23,9 +23,9 @@ from covector.core.broadcasting import BroadcastTo
 from covector.core.primitive import Primitive
 from covector.core.types import Array, ArrayType
 from covector.graph.effects import has_effects
-from covector.graph.graph import Atom, Equation, Graph, Variable, run_equations, value_of
+from covector.graph.graph import Atom, Equation, Graph, Variable, check, run_equations, value_of
 from covector.interpreters.staging import record_flat
-from covector.ops.arithmetic import ADD, MULTIPLY, NEGATIVE
+from covector.ops.arithmetic import ADD, MULTIPLY, NEGATIVE, Add, Multiply, Negative
 from covector.ops.axes import Permute, Sum
 from covector.ops.contraction import Contract, contract
 from covector.transforms.control.bodies import Indices, Split, batched, input_types, remembered, simpler, with_types
@@ -65,9 +65,7 @@ def stages(body: Graph, constants: int, carries: int) -> Stages | None:
     """The stages of a body; None if its values are large, so that there is nothing to gain, or if it prints."""
     if has_effects(body):
         return None
-    body = with_fewer_calls(body, constants, carries)
-    body = _regrouped(body, body.inputs[constants : constants + carries])
-    body = with_products_of_joins(body, constants, carries)
+    body = _rearranged(body, constants, carries)
     sums = _sums(body, constants, carries)
     additions = {equation for equation, _ in sums.values()}
     equations = [e for e in body.equations if e not in additions]
@@ -99,6 +97,14 @@ def stages(body: Graph, constants: int, carries: int) -> Stages | None:
         stored,
         max(16, BLOCK_BYTES // max(1, sum(sizes) + 8 * len(stored))),
     )
+
+
+def _rearranged(given: Graph, constants: int, carries: int) -> Graph:
+    """The body with fewer operations and fewer calls in the loop."""
+    body = with_fewer_calls(given, constants, carries)
+    body = _regrouped(body, body.inputs[constants : constants + carries])
+    body = with_products_of_joins(body, constants, carries)
+    return body if body is given else check(body, typed=frozenset(given.equations))
 
 
 def _sums(body: Graph, constants: int, carries: int) -> dict[int, tuple[Equation, Atom]]:
@@ -137,16 +143,19 @@ def _regrouped(body: Graph, carry: Sequence[Variable]) -> Graph:
     makers: dict[Atom, Equation] = {}
     equations: list[Equation] = []
     for equation in body.equations:
-        found = _made_ready(equation, makers, late) if equation.primitive in REGROUPED else None
-        if found is not None:
-            before, equation = found
-            equations.append(before)
+        if type(equation.primitive) in REGROUPED:
+            found = None if late.isdisjoint(equation.inputs) else _made_ready(equation, makers, late)
+            if found is not None:
+                before, equation = found
+                equations.append(before)
+            makers[equation.outputs[0]] = equation
         equations.append(equation)
-        makers |= dict.fromkeys(equation.outputs, equation)
+    if len(equations) == len(body.equations):
+        return body
     return without_dead_code(Graph(body.inputs, tuple(equations), body.outputs, body.constants))
 
 
-REGROUPED = frozenset({ADD, MULTIPLY, NEGATIVE})
+REGROUPED = frozenset({Add, Multiply, Negative})
 """The operations of which a part is made ready before the loop."""
 
 

@@ -83,5 +83,5 @@ def adjoint_body(body: Graph, constants: int, active: Indices, outputs: Indices,
     for i, (total, term) in enumerate(zip(sums, terms, strict=True)):
         if term not in nothing and not (isinstance(term, Literal) and term.value == 0):
             (totals[i],) = applied(ADD, [total, term], equations)
-    inputs = (*fixed, *carry, *sums, *rest, *ys)
-    return check(Graph(inputs, tuple(equations), (*following, *totals, *of_xs), pull.constants))
+    inputs, returned = (*fixed, *carry, *sums, *rest, *ys), (*following, *totals, *of_xs)
+    return check(Graph(inputs, tuple(equations), returned, pull.constants), typed=frozenset(pull.equations))
