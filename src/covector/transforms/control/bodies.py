@@ -31,12 +31,13 @@ from covector.compile.programs import emitted
 from covector.compile.simplify import PASSES
 from covector.compile.structured import Composite
 from covector.core.broadcasting import Cast, expand
+from covector.core.families import LocallyConstant
 from covector.core.interpreter import Tracer
-from covector.core.primitive import Primitive, as_tuple, instantiate, moved_to_front
+from covector.core.primitive import Family, Primitive, as_tuple, instantiate, moved_to_front
 from covector.core.types import Array, ArrayType, typeof, zeros
 from covector.errors import NonlinearError
 from covector.graph.effects import has_effects, without_effects
-from covector.graph.graph import Equation, Graph, Variable, check, run
+from covector.graph.graph import Atom, Equation, Graph, Variable, check, run
 from covector.interpreters.batching import batch_flat
 from covector.interpreters.jvp import JVPTracer, jvp_flat
 from covector.interpreters.linearizing import LinearizingTracer, linearize_flat, record_linear_flat
@@ -157,7 +158,22 @@ def _quieted(graph: Graph) -> Graph:
 
 @remembered
 def dependent(graph: Graph, active: Indices) -> Indices:
-    """The outputs that have a derivative in the active inputs."""
+    """The outputs that have a derivative in the active inputs, be it zero: those that these reach.
+
+    What only rules of derivatives know, of custom derivatives say, is found out by differentiating.
+    """
+    reached: set[Atom] = {graph.inputs[i] for i in active}
+    for equation in graph.equations:
+        if reached.isdisjoint(equation.inputs) or isinstance(equation.primitive, LocallyConstant):
+            continue
+        if equation.primitive.family is Family.GENERAL:
+            return _differentiated(graph, active)
+        reached.update(v for v in equation.outputs if v.type.differentiable)
+    return tuple(i for i, atom in enumerate(graph.outputs) if atom in reached)
+
+
+def _differentiated(graph: Graph, active: Indices) -> Indices:
+    """The outputs that have a tangent."""
     found: list[int] = []
 
     def outputs(*inputs: Array) -> list[Array]:
