@@ -8,6 +8,7 @@
 """
 
 from covector.norms import thresholds as thresholds  # enters its rules for sums and maxima
+from covector.norms import total_variation as total_variation  # enters its rule for l1 of differences
 from covector.norms.checks import check_norm
 from covector.norms.constructors import (
     from_dual,

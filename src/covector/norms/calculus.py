@@ -16,6 +16,7 @@ in `covector.norms.subspaces`, other shapes in `reshaping`, what lies between tw
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from math import prod
 from typing import Any, final
 
@@ -32,9 +33,9 @@ from covector.norms.matrices import SingularValueNorm
 from covector.norms.norm import DUALS, Norm
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.traits import Traits
-from covector.norms.vectors import L2, LInf
+from covector.norms.vectors import L2, RMS, LInf
 from covector.transforms.vectorize import vmap
-from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, leaf_path, unflatten
+from covector.trees import NAMESPACE, Tree, TreeDefinition, flatten, leaf_path, map_leaves, unflatten
 
 # --- products over trees --------------------------------------------------------------------------------------
 
@@ -50,23 +51,31 @@ class Product(Norm):
     structure: TreeDefinition
 
     def norm(self, vector: Tree) -> Array:
-        return self.outer.norm(self._each("norm", vector))
+        return self.outer.norm(self._numbers("norm", vector))
 
     def dual_norm(self, covector: Tree) -> Array:
-        return self.outer.dual_norm(self._each("dual_norm", covector))
+        return self.outer.dual_norm(self._numbers("dual_norm", covector))
 
     def maximizer(self, covector: Tree) -> Tree:
-        shares = self.outer.maximizer(self._each("dual_norm", covector))
-        return self._join(shares, "maximizer", covector)
+        vectors = self._each("maximizer", [(x,) for x in self._split(covector)])
+        return self._shared_out(covector, vectors, lambda: vectors)
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        units = cache(lambda: self._split(scales()))
+        each = enumerate(self._split(covector))
+        vectors = self._each("shortest", [(x, partial(_item, units, i)) for i, x in each])
+        return self._shared_out(
+            covector, vectors, lambda: [map_leaves(np.multiply, *pair) for pair in zip(units(), vectors, strict=True)]
+        )
 
     def subgradient(self, vector: Tree) -> Tree:
-        return self._join(self.outer.subgradient(self._each("norm", vector)), "subgradient", vector)
+        return self.dual.maximizer(vector)
 
     def bound(self, vector: Tree) -> Array:
-        return self.outer.bound(self._each("bound", vector))
+        return self.outer.bound(self._numbers("bound", vector))
 
     def dual_bound(self, covector: Tree) -> Array:
-        return self.outer.dual_bound(self._each("dual_bound", covector))
+        return self.outer.dual_bound(self._numbers("dual_bound", covector))
 
     def project(self, vector: Tree, radius: Any = 1.0) -> Tree:
         return self._projected("project", self.outer, vector, radius)
@@ -81,7 +90,7 @@ class Product(Norm):
         if not is_largest(outer):
             if not all(isinstance(part, L2) for part in self.parts):
                 raise MissingRuleError("the ball of a tree is projected on if the largest part counts or all are l2")
-            radii = outer.project(self._each("norm", tree), radius)
+            radii = outer.project(self._numbers("norm", tree), radius)
         parts = [getattr(p, method)(x, radii[i]) for i, (p, x) in enumerate(zip(self.parts, subtrees, strict=True))]
         return unflatten(self.structure, parts)
 
@@ -92,23 +101,25 @@ class Product(Norm):
             traits = traits & attrs.evolve(part.traits, unitarily_invariant=False)
         return traits
 
-    def _each(self, method: str, tree: Tree) -> Array:
-        subtrees = self._split(tree)
-        found = []
-        for i, (part, subtree) in enumerate(zip(self.parts, subtrees, strict=True)):
-            try:
-                found.append(getattr(part, method)(subtree))
-            except (ArgumentError, ShapeMismatchError) as error:
-                raise type(error)(f"in {_name(self.structure, i)}: {error}") from error
+    def _numbers(self, method: str, tree: Tree) -> Array:
+        found = self._each(method, [(x,) for x in self._split(tree)])
         return np.stack(found) if found else np.zeros(0)
 
-    def _join(self, shares: Array, method: str, tree: Tree) -> Tree:
-        subtrees = self._split(tree)
-        joined = [
-            scaled(shares[i], getattr(part, method)(subtree))
-            for i, (part, subtree) in enumerate(zip(self.parts, subtrees, strict=True))
-        ]
-        return unflatten(self.structure, joined)
+    def _each(self, method: str, arguments: list[tuple[Any, ...]]) -> list[Any]:
+        """What a method of each part returns for arguments of its own."""
+        found = []
+        for i, (part, own) in enumerate(zip(self.parts, arguments, strict=True)):
+            try:
+                found.append(getattr(part, method)(*own))
+            except (ArgumentError, ShapeMismatchError) as error:
+                raise type(error)(f"in {_name(self.structure, i)}: {error}") from error
+        return found
+
+    def _shared_out(self, covector: Tree, vectors: list[Tree], stretched: Callable[[], list[Tree]]) -> Tree:
+        """The parts' maximizers times their shares, by their lengths when stretched if several shares are best."""
+        lengths = self._numbers("dual_norm", covector)
+        shares = self.outer.shortest(lengths, lambda: np.stack([_or_one(L2().norm(x)) for x in stretched()]))
+        return unflatten(self.structure, [scaled(shares[i], x) for i, x in enumerate(vectors)])
 
     def _split(self, tree: Tree) -> list[Tree]:
         try:
@@ -116,6 +127,10 @@ class Product(Norm):
         except ValueError as error:
             problems = "; ".join(mismatches(self.structure, tree, "argument")) or str(error)
             raise TreeMismatchError(f"the norms of a tree must be a prefix of what they measure: {problems}") from error
+
+
+def _item(parts: Callable[[], list[Tree]], index: int) -> Tree:
+    return parts()[index]
 
 
 def mismatches(norms: TreeDefinition, tree: Any, path: str) -> list[str]:
@@ -159,6 +174,9 @@ class PerLeaf(Norm):
 
     def maximizer(self, covector: Tree) -> Tree:
         return self._product(covector).maximizer(covector)
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        return self._product(covector).shortest(covector, scales)
 
     def subgradient(self, vector: Tree) -> Tree:
         return self._product(vector).subgradient(vector)
@@ -207,13 +225,21 @@ class Blockwise(Norm):
 
     def maximizer(self, covector: Tree) -> Tree:
         blocks, restore = self._blocks(covector)
-        shares = self.outer.maximizer(vmap(self.inner.dual_norm)(blocks))
-        return restore(_times_blocks(shares, vmap(self.inner.maximizer)(blocks)))
+        vectors, lengths = vmap(self.inner.maximizer)(blocks), vmap(self.inner.dual_norm)(blocks)
+        alike = isinstance(self.inner, (L2, RMS))      # whose maximizers are equally long
+        shares = self.outer.shortest(lengths, lambda: np.ones_like(lengths) if alike else _lengths_of_blocks(vectors))
+        return restore(_times_blocks(shares, vectors))
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        blocks, restore = self._blocks(covector)
+        units = self._blocks(scales())[0]
+        vectors = vmap(lambda block, unit: self.inner.shortest(block, lambda: unit))(blocks, units)
+        lengths = vmap(self.inner.dual_norm)(blocks)
+        shares = self.outer.shortest(lengths, lambda: _lengths_of_blocks(units * vectors))
+        return restore(_times_blocks(shares, vectors))
 
     def subgradient(self, vector: Tree) -> Tree:
-        blocks, restore = self._blocks(vector)
-        shares = self.outer.subgradient(vmap(self.inner.norm)(blocks))
-        return restore(_times_blocks(shares, vmap(self.inner.subgradient)(blocks)))
+        return self.dual.maximizer(vector)
 
     def bound(self, vector: Tree) -> Array:
         blocks, _ = self._blocks(vector)
@@ -276,6 +302,15 @@ def is_largest(norm: Norm) -> bool:
 
 def _times_blocks(shares: Array, blocks: Array) -> Array:
     return np.reshape(shares, (-1,) + (1,) * (typeof(blocks).ndim - 1)) * blocks
+
+
+def _lengths_of_blocks(blocks: Array) -> Array:
+    return _or_one(vmap(L2().norm)(blocks))
+
+
+def _or_one(length: Array) -> Array:
+    """A Euclidean length, or 1 for a part that is zero, whose share does not matter."""
+    return np.where(length > 0, length, 1.0)
 
 
 # --- De Morgan ------------------------------------------------------------------------------------------------

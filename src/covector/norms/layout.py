@@ -23,6 +23,7 @@ import numpy as np
 from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.errors import NotDifferentiableError, ShapeMismatchError
+from covector.transforms.control.conditional import cond
 from covector.transforms.stop import stop_gradient
 from covector.trees import Tree, flatten, flatten_like, leaf_path, map_leaves, unflatten
 
@@ -115,6 +116,16 @@ def ratio(numerator: Array, denominator: Array) -> Array:
         return numerator / denominator
     zero = denominator == 0
     return np.where(zero, 0.0, numerator) / np.where(zero, 1.0, denominator)
+
+
+def either(condition: Any, one: Callable[..., Tree], other: Callable[..., Tree], *operands: Tree) -> Tree:
+    """What one function of the operands returns if a condition holds, else what the other does.
+
+    Only that one runs, but when traced for what does not depend on the operands.
+    """
+    if isinstance(condition, Tracer):
+        return cond(condition, one, other, *operands)
+    return one(*operands) if condition else other(*operands)
 
 
 def root(total: Array, order: Any) -> Array:

@@ -109,10 +109,36 @@ class Diagonal(InvertibleMap):
         return unflatten(structure, [operation(x, w) for x, w in zip(leaves, weights, strict=True)])
 
 
+def is_diagonal(map: InvertibleMap) -> bool:
+    """Whether a map multiplies each entry by a number of its own."""
+    return isinstance(map, Diagonal) or (isinstance(map, Contragredient) and is_diagonal(map.map))
+
+
 def _fits(weights: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Whether NumPy broadcasts an array of weights to a shape."""
     last = shape[len(shape) - len(weights) :]
     return len(weights) <= len(shape) and all(w in (1, n) for w, n in zip(weights, last, strict=True))
+
+
+@registered
+@final
+@frozen(eq=False)
+class Contragredient(InvertibleMap):
+    """A^-T, which maps gradients where A maps steps: the same four forms, exchanged."""
+
+    map: InvertibleMap = field(metadata=PARAMETER)
+
+    def apply(self, vector: Tree) -> Tree:
+        return self.map.transpose_solve(vector)
+
+    def solve(self, vector: Tree) -> Tree:
+        return self.map.transpose(vector)
+
+    def transpose(self, covector: Tree) -> Tree:
+        return self.map.solve(covector)
+
+    def transpose_solve(self, covector: Tree) -> Tree:
+        return self.map.apply(covector)
 
 
 @registered

@@ -15,7 +15,7 @@ Source: A. Lewis, The convex analysis of unitarily invariant matrix functions (1
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 import attrs
@@ -29,10 +29,11 @@ from covector.norms.layout import magnitude, real_leaf
 from covector.norms.leading import leading
 from covector.norms.norm import Norm, tie_policy
 from covector.norms.ordered import KSupport, SparseSign, sparse_sign
-from covector.norms.polar import POLAR_FACTOR, significant
+from covector.norms.polar import POLAR_FACTOR, rounding, significant
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.traits import Traits
 from covector.norms.vectors import L1, LInf, l1, linf, of_exponent
+from covector.transforms.stop import stop_gradient
 from covector.trees import Tree, flatten, unflatten
 
 
@@ -75,7 +76,7 @@ class SingularValueNorm(Norm):
         if found is not None:
             return found
         left, values, right = np.linalg.svd(x / magnitude(x), full_matrices=False)
-        weights = self.inner.maximizer(significant(values, typeof(x).shape))
+        weights = self.inner.maximizer(_levelled(values, typeof(x).shape))
         if isinstance(weights, Tracer):
             return left * weights, right
         used = np.flatnonzero(weights)
@@ -116,7 +117,20 @@ class SingularValueNorm(Norm):
     def _spectral_function(self, function: Callable[[Array], Array], tree: Tree) -> Tree:
         x, restore = matrix(tree)
         left, values, right = np.linalg.svd(x / magnitude(x), full_matrices=False)
-        return restore((left * function(significant(values, typeof(x).shape))) @ right)
+        return restore((left * function(_levelled(values, typeof(x).shape))) @ right)
+
+
+def _levelled(values: Array, shape: Sequence[int]) -> Array:
+    """Singular values, those that are equal to rounding made equal, and those that are zero to it zero.
+
+    Each keeps a derivative of its own.
+    """
+    if typeof(values).size == 0:
+        return values
+    below = rounding(shape, typeof(values).dtype) * np.max(values)
+    apart = np.concatenate([np.ones(1, bool), values[:-1] - values[1:] > below])
+    first = np.maximum.accumulate(np.where(apart, np.arange(typeof(values).size), 0))
+    return significant(values + stop_gradient(np.take(values, first) - values), shape)
 
 
 def deciding(norm: Norm) -> int | None:

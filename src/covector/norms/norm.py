@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, final
 
 import attrs
@@ -32,10 +33,11 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array
 from covector.errors import ArgumentError, MissingRuleError
 from covector.norms.calls import called
-from covector.norms.layout import combined, number_like, pairing, ratio, scaled, typed_like
-from covector.norms.maps import Diagonal, InvertibleMap, as_map
+from covector.norms.layout import combined, either, number_like, pairing, ratio, scaled, typed_like
+from covector.norms.maps import Contragredient, Diagonal, InvertibleMap, as_map, is_diagonal
 from covector.norms.registration import PARAMETER, registered, same, structural_hash
 from covector.norms.solve import Bracket
+from covector.norms.tied import settled
 from covector.norms.traits import Traits
 from covector.trees import Tree, map_leaves
 
@@ -52,6 +54,9 @@ JOINING: list[Callable[[Norm, Norm, str], Norm | None]] = []
 
 They are entered where the norms are defined: those that know the dual in closed form first, the general one last.
 """
+
+LEAST: dict[tuple[type, type], Callable[[Any, Any, Tree], Tree]] = {}
+"""The least maximizer of norm @ map, from A^-T g, for pairs of a norm and a map of which it is known in closed form."""
 
 DUALS: dict[type, Callable[[Any], Norm]] = {}
 """The dual, for norms whose dual is of a class of its own; entered where the norms are defined."""
@@ -109,6 +114,30 @@ class Norm(ABC):
         Law: `<g, lmo(g)> = -dual_norm(g)`.
         """
         return map_leaves(np.negative, self.maximizer(covector))
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        """The maximizer v with the least |scales * v|, if the policy for ties is the least norm; else as it is.
+
+        `scales` gives numbers other than zero, in a tree like the covector, and is called only if they matter.
+        """
+        found = self.maximizer(covector)
+        if self.traits.strictly_convex or not _takes_least("", self):
+            return found
+        stretched = Contragredient(Diagonal(scales()))      # v -> v / scales, so that its inverse is applied to v
+        least = _settled(self, stretched, stretched.transpose(covector), stretched.solve(found))
+        return typed_like(covector, stretched.apply(least))
+
+    def single(self, covector: Tree) -> Any:
+        """Whether a covector is quickly seen to have one maximizer, with none nearly as good."""
+        return self.traits.strictly_convex
+
+    def some_maximizer(self, covector: Tree) -> Tree:
+        """A maximizer, whichever it is: what searches, which ask for many, ask for."""
+        return self.with_ties("split").maximizer(covector)
+
+    def some_subgradient(self, vector: Tree) -> Tree:
+        """The same for the subgradient."""
+        return self.with_ties("split").subgradient(vector)
 
     def as_multiple(self, covector: Tree, wanted: float = 1.0) -> tuple[Array, Tree]:
         """A number and that multiple of the maximizer, which may be the covector itself; for a finite covector.
@@ -199,8 +228,8 @@ class Norm(ABC):
             >>> (2 * l1()).with_ties("vertex").maximizer(np.array([3.0, 3.0]))
             array([0.5, 0. ])
         """
-        fields: Any = attrs.fields_dict(type(self))  # type: ignore[arg-type]  # every final norm is an attrs class
-        return type(self)(**{name: _with_ties(name, getattr(self, name), ties) for name in fields})
+        fields = _fields(self)
+        return type(self)(**{name: _with_ties(name, fields[name], ties) for name in fields}) if fields else self
 
     def __rmul__(self, factor: Any) -> Norm:
         """The norm multiplied by a positive number."""
@@ -288,6 +317,12 @@ class Scaled(Norm):
     def maximizer(self, covector: Tree) -> Tree:
         return scaled(1.0 / self.factor, self.inner.maximizer(covector))
 
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        return scaled(1.0 / self.factor, self.inner.shortest(covector, scales))
+
+    def single(self, covector: Tree) -> Any:
+        return self.inner.single(covector)
+
     def subgradient(self, vector: Tree) -> Tree:
         return scaled(self.factor, self.inner.subgradient(vector))
 
@@ -324,10 +359,35 @@ class Precomposed(Norm):
         return number_like(covector, self.inner.dual_norm(self.map.transpose_solve(covector)))
 
     def maximizer(self, covector: Tree) -> Tree:
-        return typed_like(covector, self.map.solve(self.inner.maximizer(self.map.transpose_solve(covector))))
+        if is_diagonal(self.map):
+            return self.shortest(covector, partial(map_leaves, np.ones_like, covector))
+        above = self.map.transpose_solve(covector)
+
+        def found(above: Tree) -> Tree:
+            return typed_like(covector, self.map.solve(self.inner.maximizer(above)))
+
+        def least(above: Tree) -> Tree:
+            return typed_like(covector, LEAST[kinds](self.inner, self.map, above))
+
+        if self.inner.traits.strictly_convex or not _takes_least("", self.inner):
+            return found(above)
+        kinds = (type(self.inner), type(self.map))
+        single = self.inner.single(above)
+        if kinds in LEAST:
+            return either(single, found, least, above)
+        return _settled(self.inner, self.map, covector, found(above), single)
+
+    def single(self, covector: Tree) -> Any:
+        return self.inner.single(self.map.transpose_solve(covector))
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        if not is_diagonal(self.map):
+            return super().shortest(covector, scales)
+        found = self.inner.shortest(self.map.transpose_solve(covector), lambda: self.map.solve(scales()))
+        return typed_like(covector, self.map.solve(found))
 
     def subgradient(self, vector: Tree) -> Tree:
-        return typed_like(vector, self.map.transpose(self.inner.subgradient(self.map.apply(vector))))
+        return Precomposed(self.inner.dual, Contragredient(self.map)).maximizer(vector)
 
     def bound(self, vector: Tree) -> Array:
         return self.inner.bound(self.map.apply(vector))
@@ -339,6 +399,15 @@ class Precomposed(Norm):
     def traits(self) -> Traits:
         absolute = self.inner.traits.absolute and isinstance(self.map, Diagonal)
         return attrs.evolve(self.inner.traits, absolute=absolute, unitarily_invariant=False)
+
+
+def _settled(norm: Norm, map: InvertibleMap, covector: Tree, found: Tree, single: Any = False) -> Tree:
+    """The least maximizer of norm @ map, beginning with any."""
+
+    def steepest(near: Tree) -> Tree:
+        return Precomposed(norm.with_ties("split"), map).maximizer(near)
+
+    return settled(Precomposed(norm, map).dual_norm, steepest, covector, found, "min_norm", single)
 
 
 def _undone(norm: Dual) -> Norm:
@@ -375,12 +444,27 @@ def _positive_number(value: Any, what: str) -> Any:
     return positive(value, what)
 
 
+def _fields(norm: Norm) -> dict[str, Any]:
+    """What a norm is made of; of one that is no attrs class, as every norm of covector is, nothing is known."""
+    kind: Any = type(norm)
+    return {name: getattr(norm, name) for name in attrs.fields_dict(kind)} if attrs.has(kind) else {}
+
+
 def _with_ties(name: str, value: Any, ties: str) -> Any:
     if name == "ties":
         return tie_policy(ties)
     if isinstance(value, Norm):
         return value.with_ties(ties)
     return tuple(_with_ties("", part, ties) for part in value) if type(value) is tuple else value
+
+
+def _takes_least(name: str, value: Any) -> bool:
+    """Whether the policy for ties is the least norm, in all parts."""
+    if name == "ties":
+        return bool(value == "min_norm")
+    if isinstance(value, Norm):
+        return all(_takes_least(field, part) for field, part in _fields(value).items())
+    return all(_takes_least("", part) for part in value) if type(value) is tuple else True
 
 
 def tie_policy(ties: str) -> str:

@@ -25,7 +25,7 @@ from covector.errors import ArgumentError, ShapeMismatchError
 from covector.norms.layout import ratio, root
 from covector.norms.norm import tie_policy
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.ties import descending, entry, largest, largest_entries, shares, signs
+from covector.norms.ties import best_partial_sum, descending, entry, largest, largest_entries, shares, signs, steeper
 from covector.norms.traits import Traits
 from covector.norms.vectors import VectorNorm
 
@@ -50,8 +50,8 @@ class SparseSign(VectorNorm):
 
     def slope(self, vector: Array) -> Array:
         places = self._places(vector)
-        by_largest = largest(vector) >= np.sum(np.abs(vector)) / places
-        return np.where(by_largest, largest_entries(vector, self.ties), signs(vector, self.ties) / places)
+        left, right = largest_entries(vector, self.ties), signs(vector, self.ties) / places
+        return steeper(largest(vector), np.sum(np.abs(vector)) / places, left, right, self.ties)
 
     def _places(self, x: Array) -> int:
         return max(min(self.k, np.size(x)), 1)
@@ -121,13 +121,12 @@ class OrderedL1(VectorNorm):
         return np.dot(self._weights(vector), descending(vector))
 
     def steepness(self, covector: Array) -> Array:
-        return np.max(self._quotients(covector))
+        return np.max(np.cumsum(descending(covector)) / np.cumsum(self._weights(covector)))
 
     def steepest(self, covector: Array) -> Array:
-        quotients = self._quotients(covector)
-        count = np.size(covector) - np.argmax(np.flip(quotients))
-        taken = signs(covector, self.ties) * shares(covector, count, self.ties)
-        return taken / entry(np.cumsum(self._weights(covector)), count - 1)
+        return best_partial_sum(
+            covector, np.cumsum(descending(covector)), np.cumsum(self._weights(covector)), self.ties
+        )
 
     def slope(self, vector: Array) -> Array:
         """Entries that tie share the weights of their places."""
@@ -137,9 +136,6 @@ class OrderedL1(VectorNorm):
         until = np.size(vector) - np.searchsorted(ascending, sizes, side="left")
         totals = np.concatenate([np.zeros(1), np.cumsum(self._weights(vector))])
         return np.sign(vector) * (entry(totals, until) - entry(totals, above)) / (until - above)
-
-    def _quotients(self, covector: Array) -> Array:
-        return np.cumsum(descending(covector)) / np.cumsum(self._weights(covector))
 
     def _weights(self, x: Array) -> Array:
         if np.size(self.weights) != np.size(x):

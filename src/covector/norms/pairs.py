@@ -24,13 +24,13 @@ import attrs
 import numpy as np
 from attrs import field, frozen
 
-from covector.core.interpreter import Tracer
 from covector.core.types import Array
-from covector.norms.layout import combined, pairing, ratio
+from covector.norms.layout import combined, ratio, ravel
 from covector.norms.norm import JOINING, Norm, joined
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
 from covector.norms.tied import settled
+from covector.norms.ties import share_of_hull
 from covector.norms.traits import Traits
 from covector.trees import Tree
 
@@ -55,7 +55,9 @@ class Minkowski(Norm):
         return self.first.dual_norm(covector) + self.second.dual_norm(covector)
 
     def maximizer(self, covector: Tree) -> Tree:
-        return combined((1.0, self.first.maximizer(covector)), (1.0, self.second.maximizer(covector)))
+        found = combined((1.0, self.first.maximizer(covector)), (1.0, self.second.maximizer(covector)))
+        single = self.first.single(covector) & self.second.single(covector)
+        return settled(self.dual_norm, self.some_maximizer, covector, found, self.ties, single)
 
     def dual_bound(self, covector: Tree) -> Array:
         return self.first.dual_bound(covector) + self.second.dual_bound(covector)
@@ -64,7 +66,7 @@ class Minkowski(Norm):
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.maximizer, vector, self.ties)
+        return attained(self.dual_norm, self.some_maximizer, vector, self.ties)
 
     @property
     def traits(self) -> Traits:
@@ -91,26 +93,16 @@ class InfimalConvolution(Norm):
 
     def maximizer(self, covector: Tree) -> Tree:
         one, two = self.first.dual_norm(covector), self.second.dual_norm(covector)
+        single = ~(abs(one - two) <= TIED * (one + two))
         found = self._steeper(covector, one, two)
-        if not isinstance(one - two, Tracer) and not abs(one - two) <= TIED * (one + two):
-            return found
-        return settled(self.dual_norm, self.steeper, covector, found, self.ties)
-
-    def steeper(self, covector: Tree) -> Tree:
-        """A maximizer, whichever it is: that of the steeper norm, or of both."""
-        return self._steeper(covector, self.first.dual_norm(covector), self.second.dual_norm(covector))
+        return settled(self.dual_norm, self.some_maximizer, covector, found, self.ties, single)
 
     def _steeper(self, covector: Tree, one: Array, two: Array) -> Tree:
+        """The maximizer of the steeper norm, or of both."""
         left, right = self.first.maximizer(covector), self.second.maximizer(covector)
-        share = np.where(one > two, 1.0, np.where(one == two, self._share(left, right), 0.0))
+        tied = share_of_hull(ravel(left)[0], ravel(right)[0], self.ties)
+        share = np.where(one > two, 1.0, np.where(one == two, tied, 0.0))
         return combined((share, left), (1.0 - share, right))
-
-    def _share(self, left: Tree, right: Tree) -> Array:
-        """What the first gets at a tie; for the least norm, <left - right, share left + (1 - share) right> = 0."""
-        if self.ties != "min_norm":
-            return 0.5 if self.ties == "split" else 1.0
-        change = combined((1.0, left), (-1.0, right))
-        return np.clip(ratio(-pairing(change, right), pairing(change, change)), 0.0, 1.0)
 
     def dual_bound(self, covector: Tree) -> Array:
         return np.maximum(self.first.dual_bound(covector), self.second.dual_bound(covector))
@@ -119,7 +111,7 @@ class InfimalConvolution(Norm):
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.steeper, vector, self.ties)
+        return attained(self.dual_norm, self.some_maximizer, vector, self.ties)
 
     @property
     def traits(self) -> Traits:
@@ -153,7 +145,7 @@ class Hypot(Norm):
         return combined((ratio(one, both), left), (ratio(two, both), right))
 
     def searched_dual(self, covector: Tree) -> Bracket:
-        return attained(self.norm, self.subgradient, covector, self.ties)
+        return attained(self.norm, self.some_subgradient, covector, self.ties)
 
     def bound(self, vector: Tree) -> Array:
         return np.hypot(self.first.bound(vector), self.second.bound(vector))

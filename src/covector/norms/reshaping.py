@@ -45,6 +45,13 @@ class Reshaped(Norm):
         x, back = self._forth(covector)
         return back(self.inner.maximizer(x))
 
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        x, back = self._forth(covector)
+        return back(self.inner.shortest(x, lambda: self._forth(scales())[0]))
+
+    def single(self, covector: Tree) -> Any:
+        return self.inner.single(self._forth(covector)[0])
+
     def subgradient(self, vector: Tree) -> Tree:
         x, back = self._forth(vector)
         return back(self.inner.subgradient(x))

@@ -103,7 +103,7 @@ def warm_maximizer(
     flat, restore = doubles(gradient)
     if np.shape(warm.vector) != np.shape(flat):
         raise ShapeMismatchError(f"the warm start is for {np.size(warm.vector)} entries; the gradient has {len(flat)}")
-    function = _flat(norm.norm, norm.subgradient, gradient, restore)
+    function = _flat(norm.norm, norm.some_subgradient, gradient, restore)
     vector, lower, upper, *arrays = warm_search(function, flat, warm, gap, budget)
     bounds = number_like(gradient, lower), number_like(gradient, upper)
     return typed_like(gradient, restore(vector)), *bounds, WarmStart(*arrays)

@@ -69,14 +69,10 @@ class Image(Norm):
         corner = self._only_corner(covector)
         if corner is not None:
             return typed_like(covector, corner)
-        found = self.image_of_maximizer(covector)
+        found = typed_like(covector, self.matrix @ self.inner.maximizer(self._above(covector)))
         if self.inner.traits.strictly_convex:
             return found
-        return settled(self.dual_norm, self.image_of_maximizer, covector, found, self.ties)
-
-    def image_of_maximizer(self, covector: Tree) -> Tree:
-        """A maximizer, whichever it is."""
-        return typed_like(covector, self.matrix @ self.inner.maximizer(self._above(covector)))
+        return settled(self.dual_norm, self.some_maximizer, covector, found, self.ties)
 
     def _only_corner(self, covector: Tree) -> Array | None:
         """The maximizer, if the ball is the hull of points, and one of them is better than all others."""
@@ -94,7 +90,7 @@ class Image(Norm):
         return self.searched_primal(vector)[0]
 
     def searched_primal(self, vector: Tree) -> Bracket:
-        return attained(self.dual_norm, self.image_of_maximizer, vector, self.ties)
+        return attained(self.dual_norm, self.some_maximizer, vector, self.ties)
 
     def dual_bound(self, covector: Tree) -> Array:
         return self.inner.dual_bound(self._above(covector))
@@ -266,7 +262,7 @@ class Restricted(Norm):
             return self.inner.norm(self.subspace.point(x, like))
 
         def slope(x: Array) -> Array:
-            return self.subspace.coordinates(self.inner.subgradient(self.subspace.point(x, like)))
+            return self.subspace.coordinates(self.inner.some_subgradient(self.subspace.point(x, like)))
 
         vector, lower, upper = attained(length, slope, self.subspace.coordinates(like), self.ties)
         point = self.subspace.point(vector, covector)

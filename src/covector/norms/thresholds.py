@@ -37,7 +37,17 @@ from covector.norms.layout import ratio, root
 from covector.norms.matrices import SingularValueNorm
 from covector.norms.norm import JOINING, Dual, Norm, Scaled
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.ties import descending, entry, largest, largest_entries, shared, shares, signs
+from covector.norms.ties import (
+    best_partial_sum,
+    descending,
+    entry,
+    largest,
+    largest_entries,
+    shared,
+    shares,
+    signs,
+    steeper,
+)
 from covector.norms.traits import Traits
 from covector.norms.vectors import L1, L2, LInf, VectorNorm
 
@@ -73,10 +83,7 @@ class Threshold(VectorNorm):
     def slope(self, vector: Array) -> Array:
         one, two = (SLOPES[kind](vector, self.ties) for kind in self.kinds)
         first, second = self.first_factor * one, self.second_factor * two
-        if self.how == "sum":
-            return first + second
-        left, right = self._lengths(vector)
-        return np.where(left >= right, first, second)
+        return first + second if self.how == "sum" else steeper(*self._lengths(vector), first, second, self.ties)
 
     def _lengths(self, vector: Array) -> tuple[Array, Array]:
         one, two = (LENGTHS[kind](vector) for kind in self.kinds)
@@ -125,8 +132,11 @@ class _Sorted:
         squares = self.sizes**2
         self.sums, self.squares = np.cumsum(self.sizes), np.cumsum(squares)
         self.tails = np.concatenate([np.flip(np.cumsum(np.flip(squares)))[1:], np.zeros(1)])
-        self.soft_squares = np.maximum(self.squares - 2 * self.sizes * self.sums + self.places * self.sizes**2, 0.0)
-        self.soft_sums = self.sums - self.places * self.sizes
+        self.gaps = self.sizes[0] - self.sizes      # of which sums lose nothing where entries nearly tie
+        self.gap_sums, self.gap_squares = np.cumsum(self.gaps), np.cumsum(self.gaps**2)
+        self.soft_sums = np.maximum(self.places * self.gaps - self.gap_sums, 0.0)
+        soft_squares = self.places * self.gaps**2 - 2 * self.gaps * self.gap_sums + self.gap_squares
+        self.soft_squares = np.maximum(soft_squares, 0.0)
 
     def at(self, places: Array) -> tuple[Array, Array, Array]:
         """P1, P2 and T2 for a number of places from 1 on."""
@@ -136,6 +146,10 @@ class _Sorted:
     def soft(self, threshold: Array) -> Array:
         """The entries, nearer to zero by the threshold."""
         return np.sign(self.covector) * np.maximum(np.abs(self.covector) - threshold, 0.0)
+
+    def top(self, depth: Array) -> Array:
+        """The entries, nearer to zero by all but a depth of the largest."""
+        return np.sign(self.covector) * np.maximum(depth - (self.sizes[0] - np.abs(self.covector)), 0.0)
 
     def clipped(self, threshold: Array) -> Array:
         """The entries, cut at the threshold."""
@@ -150,14 +164,18 @@ def sum_l1_l2(x: _Sorted, r: Array, ties: str) -> Array:
 
 
 def max_l1_l2(x: _Sorted, r: Array, ties: str) -> Array:
-    """(P1 - k t)^2 = r^2 (P2 - 2 t P1 + k t^2); none for r too small, when l1 decides alone."""
+    """(P1 - k t)^2 = r^2 (P2 - 2 t P1 + k t^2); none for r too small, when l1 decides alone.
+
+    It is the same equation for s_1 - s_i and s_1 - t, of which those that nearly tie keep more digits.
+    """
     below = x.soft_sums < r * np.sqrt(x.soft_squares)
     places = np.max(np.where(below, x.places, 0.0))
-    sums, squares, _ = x.at(np.maximum(places, 1.0))
+    last = np.maximum(places, 1.0).astype(int) - 1
+    sums, squares = entry(x.gap_sums, last), entry(x.gap_squares, last)
     spread = np.maximum(places * squares - sums**2, 0.0)
     free = places <= r**2
-    cut = (sums - r * root(spread / np.where(free, 1.0, places - r**2), 2)) / np.maximum(places, 1.0)
-    direction = x.soft(np.where(free, 0.0, np.maximum(cut, 0.0)))
+    depth = (sums + r * root(spread / np.where(free, 1.0, places - r**2), 2)) / np.maximum(places, 1.0)
+    direction = x.top(np.where(free, x.sizes[0], np.minimum(depth, x.sizes[0])))
     return np.where(np.any(direction != 0) & (places > 0), direction, _decided_by_l1(x.covector, r, ties))
 
 
@@ -200,9 +218,8 @@ def max_l2_linf(x: _Sorted, r: Array, ties: str) -> Array:
 
 
 def sum_l1_linf(x: _Sorted, r: Array, ties: str) -> Array:
-    """The signs of the j largest entries, with the largest P1 / (j + r)."""
-    quotients = x.sums / (x.places + r)
-    return signs(x.covector, ties) * shares(x.covector, 1.0 * np.size(quotients) - np.argmax(np.flip(quotients)), ties)
+    """The signs of the j largest entries, with the largest P1 / (j + r): an ordered norm of weights r + 1, 1, 1, ..."""
+    return best_partial_sum(x.covector, x.sums, x.places + r, ties)
 
 
 def max_l1_linf(x: _Sorted, r: Array, ties: str) -> Array:

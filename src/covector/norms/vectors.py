@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -27,7 +28,7 @@ from covector.norms.l1_ball import nearest_in_l1
 from covector.norms.layout import magnitude, moderate, number_like, ratio, ravel, root
 from covector.norms.norm import DUALS, Norm, tie_policy
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.ties import has_sign_bits, largest, largest_entries, signs, signs_times
+from covector.norms.ties import has_sign_bits, largest, largest_entries, largest_entries_by, signs, signs_times
 from covector.norms.traits import Traits
 from covector.trees import Tree, flatten, unflatten
 
@@ -113,6 +114,14 @@ class VectorNorm(Norm):
         return moderate(square)
 
 
+TIED = 1e-7
+"""How far from another maximizer a covector must be, relative to its largest entry, to be seen at once to be so."""
+
+
+def _entries_of(tree: Callable[[], Tree]) -> Array:
+    return ravel(tree())[0]
+
+
 # --- l1, l2, linf, lp -----------------------------------------------------------------------------------------
 
 
@@ -135,6 +144,16 @@ class L1(VectorNorm):
 
     def steepest(self, covector: Array) -> Array:
         return largest_entries(covector, self.ties)
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        if self.ties != "min_norm":
+            return self.maximizer(covector)
+        flat, restore = ravel(covector)
+        return restore(largest_entries_by(partial(_entries_of, scales), flat))
+
+    def single(self, covector: Tree) -> Any:
+        sizes = np.abs(ravel(covector)[0])
+        return np.sum(sizes >= (1.0 - TIED) * np.max(sizes, initial=0.0)) == 1
 
     def slope(self, vector: Array) -> Array:
         return signs(vector, self.ties)
@@ -176,6 +195,13 @@ class LInf(VectorNorm):
 
     def steepest(self, covector: Array) -> Array:
         return signs(covector, self.ties)
+
+    def shortest(self, covector: Tree, scales: Callable[[], Tree]) -> Tree:
+        return self.maximizer(covector)
+
+    def single(self, covector: Tree) -> Any:
+        sizes = np.abs(ravel(covector)[0])
+        return np.min(sizes, initial=np.inf) > TIED * np.max(sizes, initial=0.0)
 
     def slope(self, vector: Array) -> Array:
         return largest_entries(vector, self.ties)
