@@ -75,6 +75,8 @@ def test_numpy_calls_binary_functions_of_the_entries() -> None:
         (lambda x: np.linalg.det(np.array([[x, 1.0], [2.0, x]])), "np.stack"),
         (lambda x: np.arange(3.0)[x.astype(int) + np.zeros(2, int)].sum() * x, "covector.at(table)"),
         (lambda x: np.take(np.arange(3.0), x.astype(int)) * x, "covector.at(table)"),
+        (lambda x: sum(entry * x for entry in np.nditer(np.ones(2) * x)), "x.flat"),
+        (lambda x: len({x, 2.0 * x}) * x, "unhashable"),
     ],
 )
 def test_errors_of_numpy_have_a_note_on_what_to_write(function: Function, advice: str) -> None:

@@ -315,3 +315,20 @@ def test_containers_that_would_have_to_be_imported_are_refused_as_outputs_only()
 def test_a_function_without_a_name_of_its_own_is_called_function() -> None:
     assert "def function(x):" in cv.export(lambda x: 2.0 * x, 3.0)
     assert loaded(cv.export(partial(np.multiply, 2.0), 3.0))(4.0) == 8.0
+
+
+def test_a_function_that_catches_an_error_at_the_given_arguments_is_refused() -> None:
+    """The program would be that of the branch that raises."""
+
+    def total_inverse(a: Any) -> Any:
+        try:
+            return np.sum(np.linalg.inv(a))
+        except np.linalg.LinAlgError:
+            return np.sum(a)
+
+    with pytest.raises(UnsupportedFunctionError, match=r"Singular matrix.*which the function catches"):
+        cv.export(total_inverse, np.ones((2, 2)))
+    namespace: dict[str, Any] = {}
+    exec(cv.export(total_inverse, np.eye(2)), namespace)
+    assert namespace["total_inverse"](2.0 * np.eye(2)) == 1.0
+    assert "def inv" in cv.export(np.linalg.inv, np.ones((2, 2)))  # which raises by itself as well

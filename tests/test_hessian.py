@@ -114,3 +114,14 @@ def test_of_two_arguments_there_are_four_blocks() -> None:
 
 def test_a_linear_function_has_the_zero_hessian() -> None:
     np.testing.assert_array_equal(cv.hessian(np.sum)(POINT), np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("name", ["hessian", *(name for name in WAYS if " of jac" in name)])
+@pytest.mark.parametrize("x", [2.0, np.float64(2.0), np.float32(2.0)], ids=["float", "float64", "float32"])
+def test_in_a_number_it_is_a_number_compiled_or_not(name: str, x: Any) -> None:
+    for function in (lambda x: x**4, lambda x: 3.0 * x * x, lambda x: x):
+        plain = WAYS[name](function)
+        compiled = cv.jit(plain)
+        for found in (plain(x), compiled(x), compiled(x)):
+            assert type(found) is (np.float32 if type(x) is np.float32 else np.float64)
+            assert found == pytest.approx(float(plain(float(x))), rel=1e-5)

@@ -258,3 +258,137 @@ def test_keywords_keep_the_order_of_the_call() -> None:
     for _ in range(2):
         np.testing.assert_array_equal(joined(a=1.0, b=2.0), [1.0, 2.0])
         np.testing.assert_array_equal(joined(b=2.0, a=1.0), [2.0, 1.0])
+
+
+# --- text made of values ------------------------------------------------------------------------------------------
+
+TEXTS: dict[str, Callable[[Any], str]] = {
+    "format": lambda x: f"{x:.1f}",
+    "format with braces": lambda x: format(x, "{<9.1f").strip("{"),
+    "format of an entry": lambda x: f"{(x * np.ones(2))[1]:.1f}",
+    "format with a width": lambda x: "{:>{width}.1f}".format(x, width=8).strip(),
+    "percent of an integer": lambda x: "%d.5" % x,  # noqa: UP031  # what is tested
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_branch_on_the_text_of_a_value_is_watched(name: str) -> None:
+    def tenfold(x: Any) -> Any:
+        return x * 10.0 if TEXTS[name](x) == "1.5" else -x
+
+    value, gradient, inner = cv.jit(tenfold), cv.jit(cv.grad(tenfold)), cv.grad(cv.jit(tenfold))
+    for x in (1.5, 2.5, 1.5, 2.5, 1.5):
+        assert value(x) == tenfold(x)
+        assert gradient(x) == inner(x) == (10.0 if x == 1.5 else -1.0)
+    assert value.cache_info().specializations == 2
+
+
+def test_the_text_of_a_recorded_value_without_a_format_does_not_show_it() -> None:
+    """So that what depends on the text does not depend on the value; `repr` shows it, to people."""
+    texts: list[str] = []
+
+    def shown(x: Any) -> Any:
+        texts.extend([str(x), f"{x}", "%s" % x, repr(x)])  # noqa: UP031  # what is tested
+        return x * 2.0
+
+    cv.jit(shown)(1.5)
+    assert len(set(texts[:3])) == 1
+    assert "1.5" not in texts[0]
+    assert "1.5" in texts[3]
+    texts.clear()
+    cv.grad(shown)(1.5)
+    assert all("1.5" in text for text in texts)
+
+
+def test_too_many_texts_are_refused_with_what_to_do_instead() -> None:
+    spoken = cv.jit(lambda x: x * len(f"{x:.3f}"))
+    for k in range(16):
+        assert spoken(float(k)) == k * len(f"{k:.3f}")
+    with pytest.warns(RuntimeWarning, match=r"the text of a value at .* is not '0\.000' \(covector\.debug_print"):
+        assert spoken(16.0) == 96.0
+
+
+# --- NumPy's functions of Python's numbers ------------------------------------------------------------------------
+
+BINARY = (np.add, np.subtract, np.multiply, np.divide, np.power, np.maximum, np.minimum, np.fmax, np.bitwise_and)
+NUMBERS: list[tuple[Any, Any]] = [(True, True), (True, False), (2, 3), (True, 2), (2.0, 3), (2.0, 0.5)]
+
+
+@pytest.mark.parametrize("ufunc", BINARY)
+@pytest.mark.parametrize("numbers", NUMBERS, ids=str)
+def test_functions_of_two_numbers_give_what_numpy_gives(ufunc: Any, numbers: tuple[Any, Any]) -> None:
+    """np.add(True, True) is True, as an operator of Python's True + True is 2."""
+    compiled = cv.jit(lambda x, y: ufunc(x, y))
+    with np.errstate(divide="ignore"):
+        try:
+            expected = ufunc(*numbers)
+        except TypeError as error:
+            with pytest.raises(type(error)):
+                compiled(*numbers)
+            return
+        for found in (compiled(*numbers), compiled(*numbers)):
+            assert (type(found), found) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x, a: np.add(x, 1.0) * a, lambda x, a: np.multiply(x, x) * a, lambda x, a: -np.negative(x) * a,
+        lambda x, a: np.power(x, 2) * a, lambda x, a: np.divide(x, 2) * a, lambda x, a: np.subtract(x, 2) * a,
+        lambda x, a: np.add(x, a), lambda x, a: (x + 1.0) * x**2 * a,
+    ],
+)  # fmt: skip
+def test_what_numpys_functions_make_of_numbers_no_longer_adapts(function: Any) -> None:
+    a = np.ones(2, np.float32)
+    expected = function(2.0, a)
+    compiled = cv.jit(lambda x: function(x, a))
+    for found in (compiled(2.0), compiled(2.0), cv.jvp(lambda x: function(x, a), (2.0,), (1.0,))[0]):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+# --- infinite exponents, signs, condition numbers -------------------------------------------------------------------
+
+EXPONENTS = (np.inf, -np.inf, 0.0, 0.5, 1.0, 2.0, -1.0)
+
+
+@pytest.mark.parametrize("x", [0.0, 0.5, 1.0, 2.0, np.inf])
+@pytest.mark.parametrize("y", EXPONENTS)
+def test_the_gradient_of_a_power_is_the_same_compiled_or_not(x: float, y: float) -> None:
+    derivative = cv.grad(lambda x, y: np.sum(x**y), (0, 1))
+    numbers, arrays = (x, y), (np.full(3, x), np.full(3, y))
+    with np.errstate(all="ignore"):
+        expected = np.array(derivative(*numbers))
+        compiled = cv.jit(derivative)
+        for found in (compiled(*numbers), compiled(*numbers), cv.grad(cv.jit(lambda x, y: x**y), (0, 1))(*numbers)):
+            np.testing.assert_array_equal(found, expected)
+        for found in (derivative(*arrays), compiled(*arrays), compiled(*arrays)):
+            np.testing.assert_array_equal(np.array(found)[:, 0], expected)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, np.inf), (0.5, np.inf), (2.0, -np.inf), (np.inf, -np.inf)])
+def test_a_power_with_an_infinite_exponent_is_flat_where_it_is_zero(x: float, y: float) -> None:
+    for derivative in (cv.grad(np.power), cv.jit(cv.grad(np.power)), cv.grad(cv.jit(np.power))):
+        assert derivative(x, y) == 0.0
+
+
+@pytest.mark.parametrize("z", [np.inf + 1j, 1.0 - np.inf * 1j, -np.inf + 0j, complex(np.nan, 1.0), 0j, 3.0 - 4.0j])
+def test_the_sign_of_infinite_complex_numbers_is_numpys(z: complex) -> None:
+    compiled = cv.jit(np.sign)
+    with np.errstate(invalid="ignore"):
+        for found in (compiled(z), compiled(z), cv.jvp(np.sign, (z,), (1j,))[0], cv.vmap(np.sign)(np.array([z]))[0]):
+            np.testing.assert_allclose(found, np.sign(z), rtol=1e-15)
+    if np.isinf(z):
+        assert cv.jvp(np.sign, (z,), (1.0 + 0j,))[1] == 0.0
+
+
+@pytest.mark.parametrize("order", ["fro", 1, -1, np.inf, -np.inf])
+def test_the_condition_number_of_singular_matrices_is_infinite(order: Any) -> None:
+    matrices = np.stack([np.ones((2, 2)), np.diag([1.0, 4.0]), np.array([[1.0, 2.0], [3.0, 4.0]])])
+    compiled = cv.jit(lambda a: np.linalg.cond(a, order))
+    for a in (matrices, matrices, matrices[0], matrices[1], matrices.astype(np.float32)):
+        expected = np.linalg.cond(a, order)
+        np.testing.assert_allclose(compiled(a), expected, rtol=1e-5)
+        assert compiled(a).dtype == expected.dtype
+    with np.errstate(invalid="ignore"):
+        assert not np.isfinite(cv.grad(lambda a: np.linalg.cond(a, order))(matrices[0])).any()

@@ -63,9 +63,48 @@ def test_piecewise_agrees_with_numpy(function: Function, x: Any) -> None:
     check_grads(lambda x: function(x), (x,))
 
 
-def test_piecewise_of_a_batch_is_refused() -> None:
-    with pytest.raises(ConcreteValueError, match=r"np\.piecewise"):
-        cv.vmap(lambda x: np.piecewise(x, [x < 0], [-1.0, 1.0]))(M)
+@pytest.mark.parametrize(("function", "x"), [c[1:] for c in PIECES], ids=[c[0] for c in PIECES])
+def test_piecewise_is_compiled_and_batched(function: Function, x: Any) -> None:
+    compiled, gradient = cv.jit(function), cv.jit(cv.grad(lambda x: np.sum(function(x) ** 2)))
+    for inputs in (x, -x, 3.0 * x - 1.0):
+        assert_same(compiled(inputs), function(inputs))
+        np.testing.assert_allclose(gradient(inputs), cv.grad(lambda x: np.sum(function(x) ** 2))(inputs))
+    check_batching(function, (x,))
+
+
+def test_piecewise_gives_no_function_entries_that_are_not_its_own() -> None:
+    """So that nothing warns, and no derivative is NaN: roots and logarithms of negative entries."""
+    signed = cv.jit(cv.value_and_grad(lambda x: np.sum(np.piecewise(x, [x > 0, x < -9], [np.sqrt, np.log, 0.0]))))
+    for _ in range(2):
+        value, gradient = signed(np.array([-1.0, 4.0, -2.0]))
+        assert value == 2.0
+        np.testing.assert_array_equal(gradient, [0.0, 0.25, 0.0])
+
+
+def test_piecewise_with_a_part_without_entries_has_no_derivative_from_it() -> None:
+    """Of the part below -1 only in the second call, whose function is NaN everywhere else."""
+
+    def energy(x: Any, scale: Any) -> Any:
+        return np.sum(np.piecewise(x, [x < -1.0], [lambda v: scale * v * np.sqrt(-1.0 - v), lambda v: scale * v]))
+
+    compiled = cv.jit(cv.grad(energy, (0, 1)))
+    for x in (np.array([1.0, 2.0]), np.array([1.0, -2.0]), np.array([3.0, 2.0]), np.array([-5.0, -2.0])):
+        for found, expected in zip(compiled(x, 0.5), cv.grad(energy, (0, 1))(x, 0.5), strict=True):
+            np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    "piece", [lambda v: v - np.mean(v), lambda v: v / len(v), np.sort, lambda v: v * np.arange(len(v))],
+)  # fmt: skip
+def test_piecewise_of_unknown_entries_takes_elementwise_functions_only(piece: Function) -> None:
+    def centered(x: Any) -> Any:
+        return np.piecewise(x, [x < 0], [piece, 1.0])
+
+    assert_same(cv.jvp(centered, (M,), (M,))[0], centered(M))
+    for transformed in (cv.jit(centered), cv.vmap(centered)):
+        with pytest.raises(ConcreteValueError, match=r"np\.piecewise") as caught:
+            transformed(M)
+        assert "np.where" in caught.value.__notes__[0]
 
 
 def test_batched_places() -> None:

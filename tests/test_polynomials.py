@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import covector as cv
-from covector.errors import ArgumentError, UnsupportedArgumentError
+from covector.errors import ArgumentError, ConcreteValueError, UnsupportedArgumentError
 from tests.agreement import check_function, check_values
 
 Function = Callable[..., Any]
@@ -70,3 +70,21 @@ def test_fits() -> None:
     )
     with pytest.raises(UnsupportedArgumentError, match="full="):
         cv.grad(lambda y: np.polyfit(X, y, 2, full=True)[0][0])(y)
+
+
+def test_leading_zeros_are_dropped_in_compiled_code() -> None:
+    """How many there are is a branch: each number of zeros is compiled on its own."""
+    product = cv.jit(lambda p, q: np.polymul(p, q))
+    divisor = np.array([1.0, -1.0])
+    for coefficients in ([0.0, 2.0, 1.0], [3.0, 2.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, -2.0, 1.0]):
+        p = np.array(coefficients)
+        np.testing.assert_allclose(product(p, divisor), np.polymul(p, divisor))
+    assert product.cache_info().specializations == 4
+    with pytest.raises(ConcreteValueError, match=r"np\.trim_zeros"):
+        cv.vmap(lambda p: np.polymul(p, divisor))(np.ones((2, 3)))
+
+
+def test_a_polynomial_object_in_compiled_code() -> None:
+    compiled = cv.jit(cv.grad(lambda p: (np.poly1d(p) * np.poly1d([1.0, 2.0]))(3.0)))
+    for p in (np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 3.0])):
+        np.testing.assert_allclose(compiled(p), [45.0, 15.0, 5.0] if p[0] else [0.0, 15.0, 5.0])

@@ -109,6 +109,26 @@ def test_orders_by_several_keys() -> None:
     check_function(lambda x: np.lexsort(x, axis=0), X)
 
 
+def test_equal_entries_come_in_the_order_of_the_kind_of_sort() -> None:
+    x = np.random.default_rng(0).integers(0, 5, 200).astype(float)
+    kinds: tuple[Any, ...] = (None, "quicksort", "heapsort", "stable", "mergesort")
+    for kind in kinds:
+        order = cv.jit(lambda x, kind=kind: np.argsort(x, kind=kind))
+        for _ in range(2):
+            np.testing.assert_array_equal(order(x), np.argsort(x, kind=kind))
+        rows = x.reshape(4, 50)
+        np.testing.assert_array_equal(cv.vmap(order)(rows), np.argsort(rows, kind=kind))
+
+
+def test_a_kind_of_sort_that_there_is_not_is_refused_as_numpy_does() -> None:
+    wrong: Any = "nonsense"
+    for function in (np.sort, np.argsort):
+        with pytest.raises(ValueError, match="sort kind must be"):
+            cv.jit(lambda x, function=function: function(x, kind=wrong))(np.ones(2))
+        with pytest.raises(ValueError, match="can't be provided at the same time"):
+            cv.jit(lambda x, function=function: function(x, kind="stable", stable=True))(np.ones(2))
+
+
 def test_what_sorts_in_place_is_refused() -> None:
     for function in (lambda x: x.sort(), lambda x: x.partition(1)):
         with pytest.raises(UnsupportedArgumentError, match=r"x = np\.sort\(x\)"):

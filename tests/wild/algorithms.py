@@ -241,3 +241,22 @@ def scalars_of_every_kind(a: Any, b: Any) -> Any:
 def clamped_by_masked_updates(x: Any, floor: Any) -> Any:
     x = cv.at(x)[x < 0].set(floor)
     return cv.at(x)[x > 1.0].multiply(floor) ** 2
+
+
+@program((np.array([0.2, -0.9, 1.7]), 0.5), (np.array([2.0, -1.4, 0.1]), 1.2))
+def material_law_by_pieces(strain: Any, limit: Any) -> Any:
+    """Each piece is given entries that it is made for: the root of what is below the limit would be NaN."""
+    above, below = strain > limit, strain < -limit
+
+    def hardened(s: Any, sign: Any) -> Any:
+        return sign * (limit + np.sqrt(sign * s - limit))
+
+    pieces = [lambda s: hardened(s, 1.0), lambda s: hardened(s, -1.0), lambda s: s + s**3]
+    return np.piecewise(strain, [above, below], pieces)
+
+
+@program((np.array([1.0, 0.5, -2.0]),), (np.array([0.3, -1.0, 0.7]),), branching=True)
+def transfer_function_by_polynomials(p: Any) -> Any:
+    loop = np.polyadd(np.polymul(p, [1.0, 2.0]), [0.5, 1.0])
+    quotient, rest = np.polydiv(loop, np.array([1.0, 3.0]))
+    return np.polyval(np.polyder(loop), 0.7), np.polyval(np.polyint(quotient, 2), 0.4), rest, np.poly1d(p)(1.5)

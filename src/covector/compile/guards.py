@@ -14,7 +14,7 @@ from typing import Any, final
 from attrs import field, frozen
 
 from covector.core.primitive import Primitive
-from covector.core.source_lines import SHOWING, user_line
+from covector.core.source_lines import FORMATTING, SHOWING, user_line
 from covector.core.types import Array, ArrayType
 from covector.errors import ConcreteValueError
 from covector.graph.graph import Equation, Variable
@@ -28,8 +28,22 @@ QUESTIONS: dict[str, Callable[[Any], int]] = {
 }
 """What Python can ask of a recorded value, by the name it has in error messages."""
 
+SHOW_INSTEAD = "covector.debug_print prints a value without the program depending on it"
+
 WHOLE_FROM = 2**52
 """From here on all numbers of float64 are whole."""
+
+
+@final
+@frozen
+class Text:
+    """The question for the text of a value in some format."""
+
+    form: str
+    __name__ = "format"
+
+    def __call__(self, value: Any) -> str:
+        return format(value, self.form)
 
 
 class GuardFailedError(Exception):
@@ -41,8 +55,8 @@ class GuardFailedError(Exception):
 class Guard(Primitive):
     """Asks whether a question about the input has the answer it had when the graph was recorded."""
 
-    question: Callable[[Any], int] = field(repr=lambda question: question.__name__)
-    answer: int
+    question: Callable[[Any], Any] = field(repr=lambda question: question.__name__)
+    answer: Any
     line: str = field(default="", eq=False, repr=False)
     """Where the question was asked."""
 
@@ -54,6 +68,8 @@ class Guard(Primitive):
     def complaint(self) -> str:
         """What is the matter if the guard fails."""
         asked = self.question.__name__
+        if isinstance(self.question, Text):
+            return f"the text of a value at {PurePath(self.line).name} is not {self.answer!r} ({SHOW_INSTEAD})"
         return f"{asked}() at {PurePath(self.line).name} is not {_shown(self.question, self.answer)}"
 
     @property
@@ -65,6 +81,9 @@ class Guard(Primitive):
         """What holds of `{0}` if the answer is the same, as source; it raises for no number, infinite or not."""
         if self.question is bool:
             return f"bool({{0}}) == {self.answer}"
+        if isinstance(self.question, Text):
+            form, text = (repr(x).replace("{", "{{").replace("}", "}}") for x in (self.question.form, self.answer))
+            return f"format({{0}}, {form}) == {text}"
         if abs(self.answer) >= WHOLE_FROM:
             return f"{{0}} == {self.answer}"
         downward = self.question is math.floor or (self.question is int and self.answer > 0)
@@ -93,8 +112,11 @@ class Guard(Primitive):
 
 def guarding(variable: Variable, asked: str, compute: Callable[[], Array]) -> tuple[Array, list[Equation]]:
     """A recorded value of which Python asks something, and the guard for the question."""
-    if asked in SHOWING:
+    if asked == SHOWING:
         return compute(), []
+    if asked.startswith(FORMATTING):
+        text, value = Text(asked.removeprefix(FORMATTING)), compute()
+        return value, [Equation(Guard(text, text(value), user_line()), (variable,), ())]
     if asked not in QUESTIONS:
         raise ConcreteValueError(
             f"{asked} was asked at {user_line()} of a value that jit is recording, and compiled code cannot depend on "

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from covector.core.protocol import table
+from covector.core.source_lines import FORMATTING, SHOWING
 from covector.core.types import Array, ArrayType
 from covector.errors import ArgumentError, DTypeMismatchError, LeakedTracerError, NonlinearError, TracerConversionError
 
@@ -179,14 +180,14 @@ class Tracer:
 
     def __repr__(self) -> str:
         try:
-            value = np.asarray(self.concrete("repr()"))
+            value = np.asarray(self.concrete(SHOWING))
         except (TracerConversionError, NonlinearError):
             return self.described
         shown = np.array2string(value, precision=6, threshold=6, separator=", ")
         return f"<{self.type} {shown} traced by {self.interpreter.origin}>"
 
     def __format__(self, spec: str) -> str:
-        return format(self.concrete("formatting"), spec) if spec else repr(self)
+        return format(self.concrete(FORMATTING + spec), spec) if spec else str(self)
 
     def __copy__(self) -> Any:
         return self

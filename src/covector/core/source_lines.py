@@ -19,12 +19,14 @@ ADVICE = {
     "math.floor()": TRACED_ROUNDING,
     "math.ceil()": TRACED_ROUNDING,
     "repr()": "covector.debug_print prints values when there are some.",
-    "formatting": "covector.debug_print prints values when there are some.",
 }
 """What to write instead of asking for a value that there is not, by what was asked."""
 
-SHOWING = ("repr()", "formatting")
-"""Questions that show a value to somebody, whose answers a program does not act on."""
+SHOWING = "repr()"
+"""The question that shows a value to somebody, whose answer a program does not act on."""
+
+FORMATTING = "formatting as "
+"""What the question begins with for the text of a value, which a program may act on; the format follows."""
 
 SHAPE_DEPENDS = "whose answer's shape depends"
 """What the questions have in their name that choose entries, such as those of `np.nonzero`."""
@@ -34,6 +36,8 @@ def instead_of(asked: str) -> str:
     """What to write instead of asking for a value."""
     if SHAPE_DEPENDS in asked:
         return "Keep the shape, and select entries with np.where(condition, x, 0), or compute the answer outside."
+    if asked.startswith(FORMATTING):
+        return ADVICE[SHOWING]
     return ADVICE.get(asked, "Compute it outside of the transformed function, and pass it as a constant.")
 
 

@@ -157,7 +157,7 @@ class StagingInterpreter(Interpreter):
 
     def answer(self, tracer: StagingTracer, asked: str) -> Array:
         """The value of a tracer of which Python asks something; the question is put on record."""
-        if self.ended and asked not in SHOWING:
+        if self.ended and asked != SHOWING:
             self.refuse_leaked(asked)
         if self.watch is None:
             return tracer.glimpse(asked)
@@ -210,6 +210,10 @@ class StagingTracer(Tracer):
 
     def lift(self, constant: np.ndarray[Any, Any]) -> Array:
         return self.interpreter.lift(constant)
+
+    def __str__(self) -> str:
+        """Without the value, which `repr` shows: a program may act on the text, and the value be another next time."""
+        return self.described
 
     def concrete(self, asked: str) -> Any:
         return self.interpreter.answer(self, asked)

@@ -19,6 +19,7 @@ from covector.numpy import (  # noqa: F401  # imported for the implementations t
     operands,
     operators,
     padding,
+    piecewise,
     places,
     polynomials,
     reductions,

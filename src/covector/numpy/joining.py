@@ -18,6 +18,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from covector.core.protocol import table
 from covector.core.types import Array, Shape, typeof
+from covector.errors import ConcreteValueError
 from covector.numpy.creation import cast, converted
 from covector.numpy.inquiries import known
 from covector.numpy.operands import operand
@@ -351,16 +352,26 @@ def _inserted(places: Any, length: int, given: int) -> int:
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Array:
     """The array without the zeros at its ends."""
     filt = operand(filt)
-    value = known(filt, "np.trim_zeros, whose answer's shape depends on the entries,")
-    bounds = np.nonzero(value)
-    axes = range(value.ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, value.ndim)
-    return filt[tuple(_trimmed(found, trim) if i in axes else slice(None) for i, found in enumerate(bounds))]
-
-
-def _trimmed(found: Array, trim: str) -> slice:
     if set(trim.lower()) - {"f", "b"}:
         raise ValueError(f"unexpected character(s) in `trim`: {trim!r}")
-    if not found.size:
-        return slice(0, 0)
-    start = int(found.min()) if "f" in trim.lower() else None
-    return slice(start, int(found.max()) + 1 if "b" in trim.lower() else None)
+    try:
+        return filt[_trimmed(filt, trim.lower(), axis)]
+    except ConcreteValueError:
+        known(filt, "np.trim_zeros, whose answer's shape depends on the entries,")  # a message that names the function
+        raise
+
+
+def _trimmed(filt: Array, trim: str, axis: Any) -> tuple[slice, ...]:
+    """What is left along each axis. The numbers of zeros are asked for one by one, so that jit can watch them."""
+    found = np.not_equal(filt, 0)
+    ndim = typeof(filt).ndim
+    axes = range(ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, ndim)
+    if not np.any(found):
+        return tuple(slice(0, 0) if i in axes else slice(None) for i in range(ndim))
+    kept = [slice(None)] * ndim
+    for i in axes:
+        filled = np.any(found, axis=tuple(k for k in range(ndim) if k != i))
+        first = int(np.argmax(filled)) if "f" in trim else 0
+        last = int(np.argmax(np.flip(filled))) if "b" in trim else 0
+        kept[i] = slice(first, typeof(filt).shape[i] - last)
+    return tuple(kept)

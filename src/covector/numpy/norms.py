@@ -24,6 +24,7 @@ from covector.ops.elementary import ROOT_OF_SQUARES
 from covector.ops.indexing import Slice, moved_axis
 from covector.ops.matrices import SIGNIFICANT, as_row
 from covector.ops.parts import real_dtype
+from covector.transforms.stop import stop_gradient
 
 Order = float | str | None
 
@@ -134,9 +135,17 @@ def cond(x: Any, p: Order = None) -> Array:
         largest, smallest = Slice((Ellipsis, 0))(s), Slice((Ellipsis, -1))(s)
         ratio = RATIO(smallest, largest) if p == -2 else RATIO(largest, smallest)
     else:
-        ratio = norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+        ratio = _norm_times_inverse(x, p)
     spoiled = np.isnan(ratio) & ~np.any(np.isnan(x), axis=(-2, -1))
     return SELECT(spoiled, np.inf, ratio)
+
+
+def _norm_times_inverse(x: Array, p: Order) -> Array:
+    """The norm of matrices times that of their inverses, which is infinite where elimination meets a zero pivot."""
+    regular = np.not_equal(np.linalg.slogdet(stop_gradient(squares(x)))[0], 0)[..., None, None]
+    inverse = inv(SELECT(regular, x, np.eye(typeof(x).shape[-1], dtype=typeof(x).dtype)))
+    infinite = cast(np.where(regular, 0.0, np.inf), real_dtype(typeof(x).dtype))
+    return norm(x, p, (-2, -1)) * norm(inverse + infinite, p, (-2, -1))
 
 
 @implements(np.linalg.matrix_rank)

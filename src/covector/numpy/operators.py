@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from covector.core.primitive import parametrized
 from covector.core.protocol import table
 from covector.core.types import PYTHON_DTYPES, Array, typeof, zeros
 from covector.numpy.elementwise import imag, real, round_
-from covector.numpy.ufuncs import absolute, conjugate, is_complex
+from covector.numpy.ufuncs import absolute, conjugate, is_complex, is_number
 from covector.ops.arithmetic import Positive, Remainder
 from covector.ops.comparison import StepFunction
 from covector.ops.parts import Absolute
@@ -71,11 +71,6 @@ def absolute_number(x: Array) -> Array:
 def divmod_of_numbers(x: Array, y: Array) -> tuple[Array, Array]:
     """The floored quotient and the remainder of Python's numbers."""
     return FLOOR_DIVIDE_NUMBERS(x, y), REMAINDER_OF_NUMBERS(x, y)
-
-
-def is_number(x: Any) -> bool:
-    """Whether a value is, or stands for, a number of Python's."""
-    return x.weak if isinstance(x, Tracer) else type(x) in PYTHON_DTYPES
 
 
 def _unary(of_arrays: Callable[..., Array], of_numbers: Callable[..., Array]) -> Callable[..., Array]:

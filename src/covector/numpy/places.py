@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -21,7 +21,6 @@ from covector.numpy.inquiries import known
 from covector.numpy.operands import operand
 from covector.numpy.registry import implements, refuse
 from covector.numpy.shapes import as_shape, reshaped
-from covector.numpy.updates import at
 from covector.ops.axes import Stack, Unstack
 from covector.ops.indexing import ScatterAdd, moved_axis
 
@@ -110,29 +109,6 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Array:
         if typeof(value).ndim != ndim:
             raise ValueError("function is not returning an array of the correct shape")
     return value
-
-
-@implements(np.piecewise)
-def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
-    """Each function of the entries for which its condition, the last one that holds, decides."""
-    x = operand(x)
-    conditions = _conditions(condlist, typeof(x).ndim)
-    if len(funclist) == len(conditions) + 1:
-        conditions.append(~np.any(conditions, axis=0))
-    if len(funclist) != len(conditions):
-        raise ValueError(f"with {len(conditions)} conditions, as many functions are expected, or one more")
-    out: Array = np.zeros(typeof(x).shape, typeof(x).dtype)
-    for condition, function in zip(conditions, funclist, strict=True):
-        chosen = index(x, condition)
-        value = function(chosen, *args, **kw) if callable(function) else function
-        out = at(out)[condition].set(value)
-    return out
-
-
-def _conditions(condlist: Any, ndim: int) -> list[Any]:
-    found = known(condlist, "np.piecewise, which applies each function to the entries chosen by a condition,")
-    conditions = np.asarray(found, dtype=bool)
-    return list(conditions) if conditions.ndim > ndim else [conditions]
 
 
 @implements(np.vander)

@@ -7,7 +7,7 @@ array([1, 0, 2])
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -27,16 +27,17 @@ from covector.ops.sorting import ArgPartition, ArgSort, LexSort, Partition, Sear
 def sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Array:
     """The entries in increasing order; equal entries share their derivatives equally."""
     refuse(np.sort, order=order)
+    _kind(kind, stable)
     x, index = along(operand(a), axis)
     return Sort(index)(x)
 
 
 @implements(np.argsort, methods=("argsort",))
 def argsort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: Any = None) -> Array:
-    """The indices that sort; equal entries keep their order."""
+    """The indices that sort; equal entries are in the order in which NumPy has them."""
     refuse(np.argsort, order=order)
     x, index = along(operand(a), axis)
-    return ArgSort(index)(x)
+    return ArgSort(index, _kind(kind, stable))(x)
 
 
 @implements(np.partition)
@@ -118,6 +119,14 @@ def along(x: Array, axis: int | None) -> tuple[Array, int]:
     if axis is None:
         return (x, 0) if kind.ndim == 1 else (Reshape((kind.size,))(x), 0)
     return x, normalize_axis_index(axis, kind.ndim)
+
+
+def _kind(kind: Any, stable: Any) -> Literal["quicksort", "heapsort", "stable"]:
+    """Which of NumPy's ways to sort is asked for; raises NumPy's complaint about one that there is not."""
+    np.sort(np.zeros(0), kind=kind, stable=stable)
+    if stable or (kind and kind[0] in "msMS"):
+        return "stable"
+    return "heapsort" if kind and kind[0] in "hH" else "quicksort"
 
 
 def _places(kth: Any, length: int) -> tuple[int, ...]:

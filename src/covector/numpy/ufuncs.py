@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from covector.core.interpreter import Tracer
 from covector.core.primitive import Primitive
 from covector.core.protocol import table
-from covector.core.types import Array, typeof
+from covector.core.types import PYTHON_DTYPES, Array, typeof
 from covector.numpy.operands import operand
 from covector.ops import arithmetic, comparison, elementary, parts
 from covector.ops.comparison import StepFunction
@@ -32,11 +33,14 @@ def absolute(x: Any) -> Array:
 
 
 def sign(x: Any) -> Array:
-    """The sign of a real number, which is constant on pieces; z / |z| of a complex one, 0 at 0."""
+    """The sign of a real number, which is constant on pieces; z / |z| of a complex one, and 0 at 0."""
     x = operand(x)
     if not is_complex(x):
         return comparison.SIGN(x)
-    return x / comparison.SELECT(comparison.EQUAL(x, 0), 1, parts.COMPLEX_ABSOLUTE(x))
+    infinite = np.isinf(x)  # where the sign is constant, too
+    finite = comparison.SELECT(infinite, 1, x)
+    sign = finite / comparison.SELECT(comparison.EQUAL(x, 0), 1, parts.COMPLEX_ABSOLUTE(finite))
+    return comparison.SELECT(infinite, comparison.SIGN(x), sign)
 
 
 def conjugate(x: Any) -> Array:
@@ -153,5 +157,59 @@ for _name in OPERATORS:
     # a bound method is called faster than an instance with a __call__
     setattr(table, _name, _function.__call__ if isinstance(_function, Primitive) else _function)
 
+# --- ufuncs of nothing but Python's numbers ----------------------------------------------------------------
+#
+# The operators above leave Python's numbers Python's: True + True is 2. NumPy's functions make NumPy's of them first:
+# np.add(True, True) is True, and np.multiply(2.0, 3.0) is a float64 that no longer adapts to what it meets.
+
+
+def is_number(x: Any) -> bool:
+    """Whether a value is, or stands for, a number of Python's."""
+    return type(x) in PYTHON_DTYPES or (isinstance(x, Tracer) and x.weak)
+
+
+def _numpys(x: Array) -> Array:
+    """A number as NumPy's functions take it."""
+    return comparison.cast(x, typeof(x).dtype)
+
+
+def add(x: Any, y: Any) -> Array:
+    """x + y."""
+    return arithmetic.ADD(_numpys(x), _numpys(y)) if is_number(x) and is_number(y) else arithmetic.ADD(x, y)
+
+
+def subtract(x: Any, y: Any) -> Array:
+    """x - y."""
+    return arithmetic.SUBTRACT(_numpys(x), _numpys(y)) if is_number(x) and is_number(y) else arithmetic.SUBTRACT(x, y)
+
+
+def multiply(x: Any, y: Any) -> Array:
+    """x y."""
+    return arithmetic.MULTIPLY(_numpys(x), _numpys(y)) if is_number(x) and is_number(y) else arithmetic.MULTIPLY(x, y)
+
+
+def divide(x: Any, y: Any) -> Array:
+    """x / y."""
+    return arithmetic.DIVIDE(_numpys(x), _numpys(y)) if is_number(x) and is_number(y) else arithmetic.DIVIDE(x, y)
+
+
+def power(x: Any, y: Any) -> Array:
+    """x ** y."""
+    return arithmetic.POWER(_numpys(x), _numpys(y)) if is_number(x) and is_number(y) else arithmetic.power(x, y)
+
+
+def negative(x: Any) -> Array:
+    """-x."""
+    return arithmetic.NEGATIVE(_numpys(x) if is_number(x) else x)
+
+
+table.ufuncs |= {
+    np.add: add,
+    np.subtract: subtract,
+    np.multiply: multiply,
+    np.divide: divide,
+    np.power: power,
+    np.negative: negative,
+}
 table.methods |= {ufunc.__name__: function for ufunc, function in table.ufuncs.items() if ufunc.nin == 1}
 table.methods |= {"arctan2": elementary.ARCTAN2, "conj": conjugate, "fmod": parts.FMOD, "hypot": elementary.HYPOT}

@@ -12,10 +12,11 @@ from typing import Any, final
 import numpy as np
 from attrs import field
 
-from covector.core.families import Binary, Unary
+from covector.core.families import Binary, Unary, is_finite
+from covector.core.interpreter import Tracer
 from covector.core.primitive import parametrized
 from covector.core.types import Array, typeof
-from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, SELECT, callable_name
+from covector.ops.comparison import EQUAL, FLOOR_DIVIDE, LOWER_BOUND, SELECT, UPPER_BOUND, callable_name
 
 
 @final
@@ -136,11 +137,20 @@ class Power(Binary):
                 return x, 2
             if y in (0, 1):
                 return float(y)
-            return QUIET_POWER(x, y - 1), y
-        return y, QUIET_POWER(x, y - 1)  # in this order: where y is 0, an infinite power has no part in the product
+            return QUIET_POWER(x, y - 1), _finite(y)
+        return _finite(y), QUIET_POWER(x, y - 1)  # in this order: where y is 0, an infinite power has no part in it
 
     def right_partial(self, out: Array, x: Array, y: Array) -> Array:
         return out * QUIET_LOG(SELECT(EQUAL(x, 0), 1, x))
+
+
+def _finite(y: Array) -> Array:
+    """The exponent as a factor, within the finite numbers: its product with x^(y-1) is 0 wherever that is."""
+    kind = typeof(y)
+    if kind.dtype.kind != "f" or (not isinstance(y, Tracer) and is_finite(y)):
+        return y
+    largest = float(np.finfo(kind.dtype).max)
+    return UPPER_BOUND(LOWER_BOUND(y, -largest), largest)
 
 
 def _power(x: Array, y: Array) -> Array:

@@ -11,7 +11,7 @@ Equal entries could have been put in any order, so their tangents are shared equ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -163,21 +163,22 @@ class RunStarts(PiecewiseConstant):
 @final
 @parametrized
 class ArgSort(PiecewiseConstant):
-    """The indices that sort along an axis; equal entries keep their order."""
+    """The indices that sort along an axis; equal entries keep their order, but for another `kind` of sort."""
 
     axis: int
+    kind: Literal["quicksort", "heapsort", "stable"] = "stable"
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return sorting(inputs[0], self.axis)
 
     def evaluate(self, *inputs: Array) -> Array:
-        return np.argsort(inputs[0], axis=self.axis, kind="stable")
+        return np.argsort(inputs[0], axis=self.axis, kind=self.kind)
 
     def output_type(self, *inputs: ArrayType) -> ArrayType:
         return ArrayType(inputs[0].shape, np.intp)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
-        return ArgSort(self.axis + 1)(*inputs)
+        return ArgSort(self.axis + 1, self.kind)(*inputs)
 
 
 @final

@@ -317,7 +317,7 @@ def _is_of_type(value: Array, kind: ArrayType) -> bool:
 
 def is_scalar(x: Array) -> bool:
     """Whether a value is a number rather than an array, so that derivatives in it are NumPy scalars."""
-    return isinstance(x, (float, complex, np.generic))
+    return isinstance(x, (float, complex, np.generic)) or (isinstance(x, Tracer) and is_scalar(x.beneath))
 
 
 def owned(x: Array) -> Array:

@@ -25,12 +25,18 @@ OBJECTS = """covector: an array of traced values, np.array([x, 2.0]), is an arra
 
 INDEX = "covector: a plain array cannot be indexed by a traced value; write covector.at(table)[i].get() for table[i]."
 
+ITERATION = "covector: np.nditer goes through plain arrays only; write for entry in x.flat, or np.ndenumerate(x)."
+
+KEY = "covector: a traced value is unhashable, as an array is, so it cannot be a key or an element of a set."
+
 NOTES: dict[re.Pattern[str], str] = {
     re.compile(r"loop of ufunc does not support argument"): OBJECTS,
     re.compile(r"Cannot cast ufunc .*dtype\('O'\)"): OBJECTS,
     re.compile(r"not supported for the input types"): OBJECTS,
     re.compile(r"object arrays are not supported|unsupported dtype object|dtype\('O'\) not supported", re.I): OBJECTS,
     re.compile(r"only integers, slices|an array of u?int\d+ was asked of"): INDEX,
+    re.compile(r"NPY_ITER_REFS_OK"): ITERATION,
+    re.compile(r"unhashable type: '\w+Tracer'"): KEY,
 }
 """By what NumPy and SciPy say."""
 

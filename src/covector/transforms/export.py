@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -29,8 +30,9 @@ from covector.compile.threads import environment_threads
 from covector.core.primitive import as_tuple
 from covector.core.types import Array, ArrayType, typeof
 from covector.errors import CovectorError, UnsupportedFunctionError
-from covector.graph.graph import Atom, Equation, Graph
-from covector.interpreters.staging import record_flat
+from covector.graph.graph import Atom, Equation, Graph, run
+from covector.interpreters.staging import CATCHABLE, record_flat
+from covector.ops.debugging import held_back
 from covector.transforms.jit import JittedFunction, jit, usable_name
 from covector.trees import Tree, flatten, leaf_paths, unflatten
 
@@ -50,8 +52,8 @@ def export(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
         raises TypeError, and where Python would branch differently than for `args`, the module's GuardFailedError.
 
     Raises:
-        UnsupportedFunctionError: an operation cannot be written in NumPy, or the output has a container that the
-            module would have to import.
+        UnsupportedFunctionError: an operation cannot be written in NumPy, or raises for these arguments and the
+            function goes on, or the output has a container that the module would have to import.
 
     Law: the module's function gives what `jit(function)` gives, to rounding where covector uses SciPy and the module
     does not.
@@ -67,6 +69,7 @@ def export(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     lowered = jitted.lower(*args, **kwargs)
     parameters = _parameters(jitted, args, kwargs)
     leaves = [leaf for parameter in parameters for leaf in parameter.leaves()]
+    _check_uncaught(lowered.graph, [leaf.example for leaf in leaves], partial(jitted.function, *args, **kwargs))
     name = usable_name(jitted.function, CALLED)
     program = emitted(_written_out(lowered.simplified), f"_{name}", _program_arguments(leaves))
     outputs = [_Output(i) for i in range(len(lowered.graph.outputs))]
@@ -76,6 +79,25 @@ def export(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     known["threads"] = environment_threads
     namespace = {**known, "checked_array": checked_array, "checked_number": checked_number}
     return module_source(name, [source, public], namespace)
+
+
+def _check_uncaught(graph: Graph, examples: Sequence[Array], call: Callable[[], Any]) -> None:
+    """Raises if an operation raises for these arguments and the function goes on: what it does then is not recorded."""
+    if any(isinstance(x, ArrayType) for x in examples):
+        return
+    with held_back(), np.errstate(all="ignore"):
+        try:
+            run(graph, examples)
+        except CATCHABLE as failure:
+            try:
+                call()
+            except type(failure):
+                return
+            raise UnsupportedFunctionError(
+                f"export writes the operations that the function goes through, and for these arguments one of them "
+                f"raises {failure!r}, which the function catches. Export it for arguments for which none raises, or "
+                "test the values before instead."
+            ) from failure
 
 
 # --- operations that cannot be copied -------------------------------------------------------------------

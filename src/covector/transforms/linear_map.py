@@ -211,9 +211,10 @@ def _leaf_images(function: FlatMap, source: Space, i: int, target: Space, chunk_
         def images(vector: Array) -> list[Array]:
             return _filled(function([vector if k == i else None for k in range(count)]), target)
 
-        if stop - start == 1:  # one vector needs no batch
+        if stop - start == 1:  # one vector needs no batch, and if it is the only one, no axis: numbers stay numbers
             single = images(basis.reshape(kind.shape) if kind.shape else kind.dtype.type(1))
-            chunks.append([reshaped(x, (1, *t.shape)) for x, t in zip(single, target.types, strict=True)])
+            axis = () if kind.size == 1 else (1,)
+            chunks.append([reshaped(x, (*axis, *t.shape)) for x, t in zip(single, target.types, strict=True)])
             continue
         outputs, batched = batch_flat(images, [basis], [True], stop - start, "the basis of a Jacobian")
         chunks.append([
