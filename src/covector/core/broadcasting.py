@@ -23,7 +23,8 @@ from typing import Any, ClassVar, final
 import numpy as np
 from attrs import field, frozen
 
-from covector.core.primitive import Family, Primitive, instantiate, parametrized
+from covector.core.parameters import ToShape
+from covector.core.primitive import Family, Primitive, instantiate
 from covector.core.types import Array, ArrayType, Shape, as_dtype, typeof
 from covector.errors import NonlinearError
 
@@ -69,11 +70,10 @@ SMALL = 4096
 
 
 @final
-@parametrized
-class BroadcastTo(Linear):
+class BroadcastTo(ToShape, Linear):
     """Repeats along new and unit axes until the shape is `shape`."""
 
-    shape: Shape
+    __slots__ = ()
     view = True
 
     def evaluate(self, x: Array) -> Array:
@@ -111,11 +111,10 @@ def remembered_ones(length: int, dtype: type) -> Array:
 
 
 @final
-@parametrized
-class SumTo(Linear):
+class SumTo(ToShape, Linear):
     """Sums over the axes along which `shape` would be broadcast to the input's shape."""
 
-    shape: Shape
+    __slots__ = ()
     view = True
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
@@ -148,11 +147,10 @@ class SumTo(Linear):
 
 
 @final
-@parametrized
-class Reshape(Linear):
+class Reshape(ToShape, Linear):
     """The same entries in C order in another shape."""
 
-    shape: Shape
+    __slots__ = ()
     view = True
 
     def evaluate(self, x: Array) -> Array:

@@ -14,6 +14,7 @@ are framed beside it:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from typing import Literal, final
 
 from attrs import frozen
@@ -86,6 +87,11 @@ def drawing(program: Program, name: str = "n", title: str = "") -> Drawing:
             arrows.append(Arrow(node, f"{node}_{len(inner) - 1}_0", label, dashed=True))
     add("return", ["return " + ", ".join(atom_name(a, names) for a in program.outputs)], program.outputs)
     return Drawing(name, title, tuple(nodes), tuple(arrows), tuple(inner))
+
+
+def preformatted(text: str) -> str:
+    """The text as HTML that keeps its lines."""
+    return f"<pre>{escape(text)}</pre>"
 
 
 def _equation_lines(equation: Equation, names: dict[Variable, str]) -> list[str]:

@@ -11,8 +11,8 @@ Everything is frozen. A `Variable` is known by identity; a `Literal` is a number
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from html import escape
-from typing import final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from attrs import frozen
@@ -20,11 +20,12 @@ from attrs import frozen
 from covector.core.primitive import as_tuple
 from covector.core.types import Array, typeof
 from covector.errors import GraphError
-from covector.graph.cost import Cost, cost
-from covector.graph.drawing import dot, drawing, mermaid
 from covector.graph.parts import Atom, Equation, Literal, Program, Variable, identities, identity_of
 from covector.graph.showing import shown
 from covector.trees import Tree, flatten, unflatten
+
+if TYPE_CHECKING:
+    from covector.graph.cost import Cost
 
 __all__ = [
     "Atom", "Equation", "Graph", "Literal", "Variable", "check", "identities", "identity_of", "run",
@@ -69,15 +70,20 @@ class Graph(Program):
         return f"<Graph of {len(self.inputs)} inputs, {len(self.equations)} equations, {len(self.outputs)} outputs>"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        text: str = _loaded("drawing").preformatted(shown(self))
+        return text
 
     def to_dot(self) -> str:
         """The graph in the language of Graphviz: `dot -Tsvg` draws it."""
-        return dot(drawing(self))
+        draws = _loaded("drawing")
+        drawn: str = draws.dot(draws.drawing(self))
+        return drawn
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flowchart, which Markdown pages draw."""
-        return mermaid(drawing(self))
+        draws = _loaded("drawing")
+        drawn: str = draws.mermaid(draws.drawing(self))
+        return drawn
 
     def cost(self) -> Cost:
         """What running the graph takes, operation by operation: arithmetic, memory traffic and peak memory.
@@ -92,7 +98,13 @@ class Graph(Program):
             total             3       2,999      32,000         16,008
             peak memory: 24,000 bytes, of which 8,000 are inputs and constants
         """
-        return cost(self)
+        counted: Cost = _loaded("cost").cost(self)
+        return counted
+
+
+def _loaded(name: str) -> Any:
+    """A module beside this one, loaded when it is first used: most programs neither draw graphs nor price them."""
+    return import_module(f"covector.graph.{name}")
 
 
 # --- running --------------------------------------------------------------------------------------------

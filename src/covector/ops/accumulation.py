@@ -20,6 +20,7 @@ import numpy as np
 from attrs import field
 
 from covector.core.broadcasting import Linear
+from covector.core.parameters import AlongAxis, FromEitherEnd
 from covector.core.primitive import Primitive, moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.comparison import EQUAL, SELECT, cast
@@ -32,12 +33,10 @@ FEW = 16
 
 
 @final
-@parametrized
-class CumulativeSum(Linear):
+class CumulativeSum(FromEitherEnd, Linear):
     """The sum of the entries so far along an axis, from its end if `reverse`."""
 
-    axis: int
-    reverse: bool = False
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return inputs[0].size
@@ -56,12 +55,10 @@ class CumulativeSum(Linear):
 
 
 @final
-@parametrized
-class CumulativeProduct(Primitive):
+class CumulativeProduct(FromEitherEnd):
     """The product of the entries so far along an axis, from its end if `reverse`."""
 
-    axis: int
-    reverse: bool = False
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return _accumulated(np.multiply, inputs[0], self.axis, self.reverse)
@@ -111,11 +108,10 @@ class CumulativeExtremum(Primitive):
 
 
 @final
-@parametrized
-class CumulativeLogSumExp(Primitive):
+class CumulativeLogSumExp(AlongAxis):
     """log sum exp of the entries so far along an axis: out_k = log(exp out_(k-1) + exp x_k)."""
 
-    axis: int
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return 4 * inputs[0].size
@@ -143,12 +139,10 @@ class CumulativeLogSumExp(Primitive):
 
 
 @final
-@parametrized
-class Shift(Linear):
+class Shift(FromEitherEnd, Linear):
     """Every entry moved on by one along an axis, a zero in front; back, with a zero at the end, if `reverse`."""
 
-    axis: int
-    reverse: bool = False
+    __slots__ = ()
 
     def evaluate(self, x: Array) -> Array:
         later = (slice(None),) * self.axis + (slice(1, None),)
@@ -171,12 +165,10 @@ class Shift(Linear):
 
 
 @final
-@parametrized
-class Recurrence(Primitive):
+class Recurrence(FromEitherEnd):
     """y_k = a_k y_(k-1) + b_k along an axis from y_(-1) = 0, or y_k = a_k y_(k+1) + b_k if `reverse`; linear in b."""
 
-    axis: int
-    reverse: bool = False
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return 2 * inputs[1].size

@@ -19,6 +19,7 @@ import numpy as np
 
 from covector.core.broadcasting import BroadcastTo, Linear, Reshape, reduce
 from covector.core.families import SCALARS
+from covector.core.parameters import AlongAxis, OverAxes
 from covector.core.primitive import as_tuple, moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, Shape, typeof
 from covector.ops.counts import reduced
@@ -27,11 +28,10 @@ from covector.ops.counts import reduced
 
 
 @final
-@parametrized
-class Permute(Linear):
+class Permute(OverAxes, Linear):
     """Axis i of the output is axis axes[i] of the input."""
 
-    axes: tuple[int, ...]
+    __slots__ = ()
     view = True
 
     def evaluate(self, x: Array) -> Array:
@@ -48,11 +48,10 @@ class Permute(Linear):
 
 
 @final
-@parametrized
-class Sum(Linear):
+class Sum(OverAxes, Linear):
     """The sum over the given axes, which are dropped; booleans and small integers become default integers."""
 
-    axes: tuple[int, ...]
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return reduced(inputs, outputs)
@@ -81,11 +80,10 @@ def _summed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @final
-@parametrized
-class Flip(Linear):
+class Flip(OverAxes, Linear):
     """The entries in reverse order along the given axes; its own transpose."""
 
-    axes: tuple[int, ...]
+    __slots__ = ()
     view = True
 
     def evaluate(self, x: Array) -> Array:
@@ -206,11 +204,10 @@ def zeros_of(x: Array, shape: Shape) -> Array:
 
 
 @final
-@parametrized
-class Concatenate(Linear):
+class Concatenate(AlongAxis, Linear):
     """The inputs one after the other along an axis."""
 
-    axis: int
+    __slots__ = ()
     operands = slice(None)
 
     def evaluate(self, *inputs: Array) -> Array:
@@ -261,11 +258,10 @@ class Split(Linear):
 
 
 @final
-@parametrized
-class Stack(Linear):
+class Stack(AlongAxis, Linear):
     """The inputs, of one shape, side by side along a new axis."""
 
-    axis: int
+    __slots__ = ()
     operands = slice(None)
 
     def evaluate(self, *inputs: Array) -> Array:
@@ -285,11 +281,10 @@ class Stack(Linear):
 
 
 @final
-@parametrized
-class Unstack(Linear):
+class Unstack(AlongAxis, Linear):
     """The slices along an axis, of which there is at least one."""
 
-    axis: int
+    __slots__ = ()
     view = True
 
     def evaluate(self, x: Array) -> tuple[Array, ...]:

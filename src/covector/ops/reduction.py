@@ -17,6 +17,7 @@ import numpy as np
 from attrs import field
 
 from covector.core.broadcasting import Reshape
+from covector.core.parameters import AlongAxis, OverAxes
 from covector.core.primitive import Primitive, parametrized
 from covector.core.types import Array, ArrayType, Shape, typeof
 from covector.ops.accumulation import CumulativeProduct, Recurrence, Shift, exclusive
@@ -85,11 +86,10 @@ class TieShare(PiecewiseConstant):
 
 
 @final
-@parametrized
-class Product(Primitive):
+class Product(AlongAxis):
     """The product of the entries along an axis."""
 
-    axis: int
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return reduced(inputs, outputs)
@@ -111,11 +111,10 @@ class Product(Primitive):
 
 
 @final
-@parametrized
-class ProductOfOthers(Primitive):
+class ProductOfOthers(AlongAxis):
     """For each entry the product of the others along an axis: of those before it and those after it."""
 
-    axis: int
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return 2 * inputs[0].size
@@ -196,11 +195,10 @@ class Variance(Primitive):
 
 
 @final
-@parametrized
-class LogSumExp(Primitive):
+class LogSumExp(OverAxes):
     """log sum exp x over the given axes without overflow; its derivative is the softmax."""
 
-    axes: tuple[int, ...]
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return 4 * inputs[0].size
@@ -227,11 +225,10 @@ class LogSumExp(Primitive):
 
 
 @final
-@parametrized
-class Softmax(Primitive):
+class Softmax(OverAxes):
     """exp x / sum exp x over the given axes; infinite entries share equally, as equal ones do."""
 
-    axes: tuple[int, ...]
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return 5 * inputs[0].size

@@ -16,6 +16,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from covector.core.broadcasting import Linear
+from covector.core.parameters import AlongAxis
 from covector.core.primitive import Primitive, moved_to_front, parametrized
 from covector.core.types import Array, ArrayType, typeof
 from covector.ops.comparison import PiecewiseConstant
@@ -25,11 +26,10 @@ from covector.ops.counts import sorting
 
 
 @final
-@parametrized
-class Sort(Primitive):
+class Sort(AlongAxis):
     """The entries along an axis in increasing order, NaN last."""
 
-    axis: int
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return sorting(inputs[0], self.axis)
@@ -86,11 +86,10 @@ class Partition(Primitive):
 
 
 @final
-@parametrized
-class Rearrange(Linear):
+class Rearrange(AlongAxis, Linear):
     """The entries of x along an axis at `order`, which is a permutation along it; its transpose is the inverse."""
 
-    axis: int
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         return np.take_along_axis(inputs[0], inputs[1], axis=self.axis)
@@ -106,11 +105,10 @@ class Rearrange(Linear):
 
 
 @final
-@parametrized
-class TieMean(Linear):
+class TieMean(AlongAxis, Linear):
     """x with each entry replaced by the mean over its run along an axis; a run begins at each start. Symmetric."""
 
-    axis: int
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return 2 * inputs[0].size
@@ -140,11 +138,10 @@ class TieMean(Linear):
 
 
 @final
-@parametrized
-class RunStarts(PiecewiseConstant):
+class RunStarts(AlongAxis, PiecewiseConstant):
     """Whether an entry differs from the one before it along an axis, as the first one does."""
 
-    axis: int
+    __slots__ = ()
 
     def evaluate(self, *inputs: Array) -> Array:
         later = (slice(None),) * self.axis + (slice(1, None),)
@@ -200,11 +197,10 @@ class ArgPartition(PiecewiseConstant):
 
 
 @final
-@parametrized
-class LexSort(PiecewiseConstant):
+class LexSort(AlongAxis, PiecewiseConstant):
     """The indices that sort by several keys, stacked along the first axis, the last of which decides first."""
 
-    axis: int
+    __slots__ = ()
 
     def operations(self, inputs: Sequence[ArrayType], outputs: Sequence[ArrayType]) -> int:
         return sorting(inputs[0], self.axis + 1)
