@@ -92,8 +92,13 @@ class StagingInterpreter(Interpreter):
         """
         if self.ended:
             self.refuse_leaked(primitive.name)
-        atoms = [x.variable if type(x) is StagingTracer and x.interpreter is self else self.atom(x) for x in inputs]
-        key = (id(primitive), *[id(atom.type) for atom in atoms])
+        atoms: list[Atom] = []
+        known = [id(primitive)]
+        for x in inputs:
+            atom = x.variable if type(x) is StagingTracer and x.interpreter is self else self.atom(x)
+            atoms.append(atom)
+            known.append(id(atom.type))
+        key = tuple(known)
         kinds = self._types.get(key)
         if kinds is None:
             kinds = self._types[key] = primitive.output_type(*[atom.type for atom in atoms])

@@ -12,7 +12,7 @@ Equal tokens mean equal operations on inputs of equal types. What the operations
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
@@ -20,7 +20,6 @@ from attrs import evolve, frozen
 
 from covector.compile.structured import Structured
 from covector.core.primitive import Primitive
-from covector.core.types import ArrayType
 from covector.graph.graph import Atom, Equation, Graph, Literal, Variable, identity_of
 from covector.graph.parts import inner_programs
 from covector.ops.arithmetic import Add, Power
@@ -132,51 +131,33 @@ def _weight(equation: Equation) -> int:
 # --- tokens ---------------------------------------------------------------------------------------------
 
 
-@final
-class _Numbering:
-    """The same number for equal things; the same thing is looked up by its identity, which takes less time."""
-
-    def __init__(self, key: Callable[[Any], Any]) -> None:
-        self._key = key
-        self._same: dict[int, int] = {}
-        self._equal: dict[Any, int] = {}
-
-    def __call__(self, thing: Any) -> int:
-        number = self._same.get(id(thing))
-        if number is None:
-            number = self._same[id(thing)] = self._equal.setdefault(self._key(thing), len(self._equal))
-        return number
-
-
 def _tokens(graph: Graph, strict: bool) -> Integers:
-    """A number for each equation, the same for those that steps may have in common; effects are unlike all others."""
-    operation, kind = _Numbering(_operation), _Numbering(_itself)
-    exact, loose = _Numbering(_number), _Numbering(_type)
-    known: dict[Any, int] = {}
+    """A number for each equation, the same for those that steps may have in common; effects are unlike all others.
+
+    What is the same is looked up by its identity, which takes less time.
+    """
+    same: dict[tuple[int, ...], int] = {}
+    equal: dict[Any, int] = {}
     tokens = []
     for i, equation in enumerate(graph.equations):
         primitive = equation.primitive
-        literal = exact if strict or type(primitive) is Power else loose
-        inputs = [kind(a.type) if type(a) is Variable else ~literal(a) for a in equation.inputs]
-        key = (~i,) if primitive.effect else (operation(primitive), *inputs)
-        tokens.append(known.setdefault(key, len(known)))
+        place = (id(primitive), *[id(a.type) if type(a) is Variable else ~id(a) for a in equation.inputs])
+        token = same.get(place)
+        if token is None:
+            token = equal.setdefault(i if primitive.effect else _likeness(equation, strict), len(equal))
+            if not primitive.effect:
+                same[place] = token
+        tokens.append(token)
     return np.array(tokens, np.int64)
 
 
-def _operation(primitive: Primitive) -> Primitive:
-    return with_key(primitive, None) if element_index(primitive) is not None else primitive
-
-
-def _itself(kind: ArrayType) -> ArrayType:
-    return kind
-
-
-def _type(atom: Atom) -> ArrayType:
-    return atom.type
-
-
-def _number(atom: Atom) -> Any:
-    return identity_of(atom), atom.type
+def _likeness(equation: Equation, strict: bool) -> tuple[Any, ...]:
+    """What equations have in common that may be the same in each step: numbers too, if `strict`, and exponents."""
+    primitive = equation.primitive
+    operation = with_key(primitive, None) if element_index(primitive) is not None else primitive
+    exact = strict or type(primitive) is Power
+    numbers = {a: (Literal, a.type, identity_of(a) if exact else None) for a in equation.inputs if type(a) is Literal}
+    return operation, *[numbers.get(a, a.type) for a in equation.inputs]
 
 
 def element_index(primitive: Primitive) -> int | None:
@@ -234,11 +215,13 @@ class Values:
         self.numbers: dict[Atom, int] = {}
         self.variables: list[Variable] = []
         self.others: list[Atom] = []
-        self._others = _Numbering(identity_of)
+        self._others: dict[Variable | str, int] = {}
         self.starts, self.slots = [0], [0]
         taken: list[int] = []
         for equation in graph.equations:
-            taken += map(self.code, equation.inputs)
+            for atom in equation.inputs:
+                number = self.numbers.get(atom)
+                taken.append(self.code(atom) if number is None else number)
             for variable in equation.outputs:
                 self.numbers[variable] = len(self.variables)
                 self.variables.append(variable)
@@ -252,7 +235,7 @@ class Values:
         number = self.numbers.get(atom)
         if number is not None:
             return number
-        other = self._others(atom)
+        other = self._others.setdefault(identity_of(atom), len(self.others))
         if other == len(self.others):
             self.others.append(atom)
         return -1 - other
