@@ -79,6 +79,9 @@ def stretches(graph: Graph, strict: bool) -> list[Stretch]:
     if not _may_be_worth_a_loop(graph):
         return []
     tokens = _tokens(graph, strict)
+    often = np.count_nonzero(np.bincount(tokens)[tokens] >= FEWEST_STEPS)
+    if not often or (often * ARRAY < FEWEST_NUMBERS and not _has_structure(graph)):
+        return []
     _, examples = np.unique(tokens, return_index=True)  # tokens count from 0, and equal ones weigh the same
     weights = np.cumsum([0, *np.array([_weight(graph.equations[i]) for i in examples])[tokens]])
     if weights[-1] < FEWEST_NUMBERS:
@@ -101,11 +104,16 @@ def stretches(graph: Graph, strict: bool) -> list[Stretch]:
 def _may_be_worth_a_loop(graph: Graph) -> bool:
     """A first look, so that most graphs take no time."""
     count = len(graph.equations)
-    if count >= FEWEST_NUMBERS or any(isinstance(equation.primitive, Structured) for equation in graph.equations):
+    if count >= FEWEST_NUMBERS or _has_structure(graph):
         return True
     computed = [variable.type for equation in graph.equations for variable in equation.outputs]
     given = [variable.type for variable in (*graph.inputs, *(variable for variable, _ in graph.constants))]
     return ARRAY * count >= FEWEST_NUMBERS and any(k.shape and k.size >= ENTRIES for k in (*given, *computed))
+
+
+def _has_structure(graph: Graph) -> bool:
+    """Whether it has loops or branches, which may weigh more than an operation on arrays."""
+    return any(isinstance(equation.primitive, Structured) for equation in graph.equations)
 
 
 def _trimmed(free: Integers, start: int, stop: int) -> tuple[int, int]:
