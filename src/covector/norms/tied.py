@@ -29,7 +29,7 @@ from covector.core.types import Array, ArrayType, typeof
 from covector.norms.exposed import aimed_at
 from covector.norms.implicit import looped, recorded
 from covector.norms.layout import doubles, either, magnitude, ratio, ravel
-from covector.norms.nonnegative import nonnegative_least_squares
+from covector.norms.nonnegative import DEPENDENT, nonnegative_least_squares
 from covector.norms.oracle import Program
 from covector.transforms.stop import stop_gradient
 from covector.trees import Tree
@@ -44,10 +44,10 @@ ASIDE, LOSS = 1e-7, 1e-12
 BETTER = 1e-12
 """By how much another maximizer must point away from the best so far."""
 
-CORNERS, FEW, NUMBERS = 200, 20, 2**22
+CORNERS, FEW, NUMBERS = 200, 20, 2**20
 """How many maximizers are combined, at most; of long ones as many as have so many entries, but no fewer than a few.
 
-A few come near the least one of a curved face: for spectral norms 20 are within 1e-6 of its length.
+A few come near the least one of a curved face: for spectral norms ten are within a thousandth of its length.
 """
 
 
@@ -123,19 +123,28 @@ def least(steepest: Callable[[Array], Array], covector: Array, ties: str) -> Arr
 
 def _least_combination(further: Callable[[Array], Array | None], point: Array) -> Array:
     """The least vector among a maximizer and those that `further` finds, and their combinations."""
-    corners, shares = point[None], np.ones(1)
+    corners, shares, basis = point[None], np.ones(1), _with_direction(np.zeros((0, len(point))), point)
     for _ in range(min(CORNERS, max(FEW, NUMBERS // len(point)))):
         corner = further(-point)
         if corner is None or not np.dot(point, corner) < (1.0 - BETTER) * np.dot(point, point):
             break
-        corners, size = np.vstack([corners, corner]), float(np.linalg.norm(point))
+        corners, basis = np.vstack([corners, corner]), _with_direction(basis, corner)
+        size = float(np.linalg.norm(point))
         # With weights w >= 0, |w @ corners|^2 + size^2 (1 - sum w)^2 is least at a multiple of the least combination.
-        stacked, target = np.vstack([corners.T, np.full(len(corners), size)]), np.zeros(len(point) + 1)
+        stacked, target = np.vstack([basis @ corners.T, np.full(len(corners), size)]), np.zeros(len(basis) + 1)
         target[-1] = size
         weights = nonnegative_least_squares(stacked, target, np.append(shares, 0.0))
         shares = weights / np.sum(weights)
         point = shares @ corners
     return point
+
+
+def _with_direction(basis: Array, vector: Array) -> Array:
+    """Orthonormal rows with another one, in the direction of what is left of a vector orthogonal to them."""
+    rest = vector - (basis @ vector) @ basis
+    rest -= (basis @ rest) @ basis      # what rounding left in the span
+    size = float(np.linalg.norm(rest))
+    return np.vstack([basis, rest / size]) if size > DEPENDENT * float(np.linalg.norm(vector)) else basis
 
 
 @final

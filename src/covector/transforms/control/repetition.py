@@ -164,8 +164,10 @@ def _likeness(equation: Equation, strict: bool) -> tuple[Any, ...]:
     primitive = equation.primitive
     operation = with_key(primitive, None) if element_index(primitive) is not None else primitive
     exact = strict or type(primitive) is Power
-    numbers = {a: (Literal, a.type, identity_of(a) if exact else None) for a in equation.inputs if type(a) is Literal}
-    return operation, *[numbers.get(a, a.type) for a in equation.inputs]
+    inputs: list[Any] = [
+        a.type if type(a) is Variable else (Literal, a.type, identity_of(a) if exact else None) for a in equation.inputs
+    ]
+    return operation, *inputs
 
 
 def element_index(primitive: Primitive) -> int | None:
