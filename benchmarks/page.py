@@ -50,22 +50,26 @@ Without `jit`:
 
 Where the time goes, by profile:
 
-- **Recording and emission** take about 5 µs for each recorded operation, and 20 µs for each that is kept. Of the 14
-  ms of `roe`, with 481 operations, 3.5 are recording, 2.1 the rules of simplification, 1.0 taking arrays apart into
-  numbers, 3.2 rearranging the arithmetic, 0.7 writing and 2.3 Python's compiler. What Python repeats is found in the
-  function before it is differentiated: of the 9 to 11 ms of `chain1000` 3 are recording its 1000 operations and 2
+- **Recording and emission** take about 5 µs for each recorded operation, and 20 µs for each that is kept. Of the 13
+  ms of `roe`, with 481 operations, 3.3 are recording, 1.6 the rules of simplification, 1.0 taking arrays apart into
+  numbers, 2.8 rearranging the arithmetic, 0.7 writing and 2.2 Python's compiler. What Python repeats is found in the
+  function before it is differentiated: of the 8 to 9 ms of `chain1000` 3 are recording its 1000 operations and 1.5
   finding the loop. A step of `ode_rk4_1000` is worked on as a loop, as its derivative, and as what can be computed
-  for all steps at once: 3.9 ms of recording, 6 of rearranging, 2.3 of Python's compiler.
+  for all steps at once: of its 16 ms 2.4 are recording, 2.5 deriving steps from steps, 2.2 Python's compiler, and the
+  rest some thirty passes over 300 operations.
 - **bs_1e5**, in ns for each entry of about 60 in all: two error functions 18, three exponentials 17, a logarithm 8,
   a root 2, and 14 for 47 passes of arithmetic. XLA needs 50 to 55 here. NumPy has vectorized exponentials and
   logarithms in double precision for processors with AVX-512 alone; hand-written NumPy takes as long.
 - **rosen_1e6_hvp** makes 13 passes over blocks in cache, 2.9 ms; the rest is the memory of its arguments and result,
   of which other programs that ran in between have left nothing in cache.
 - **Two threads** wait for Python's lock between the operations on a block, and on this machine share its memory:
-  `rosen_1e6` reads and writes 24 MB in 2.2 ms. What other guests of the machine leave differs: in six runs it was
-  1.0 to 1.6 times as fast on two threads, `bs_1e5` 1.0 to 1.5 times.
-- **Times to record and emit** vary as much: in the same runs `roe` took 13 to 24 ms, and `gp_500` 9 to 15. They are
-  medians of calls in between other work; the least of 25 in a row are a fifth to a third shorter.
+  `rosen_1e6` reads and writes 24 MB in 2.2 ms. What other guests of the machine leave differs: in eleven runs it
+  was 1.0 to 1.6 times as fast on two threads, `bs_1e5` 0.8 to 1.5 times.
+- **Times to record and emit** vary as much: in the same runs `roe` took 13 to 25 ms, and `gp_500` 9 to 17. They are
+  medians of calls in between other work. The least of 25 in a row, on a quiet machine: `chain1000` 8.4 ms, `gp_500`
+  9.2, `rnn_T1000_h32` 6.8, `roe` 13, `ode_rk4_1000` 16.5.
+- **The import** takes 71 to 76 ms more than NumPy's on a quiet machine, a quarter of it for optree and attrs, a fifth
+  for the classes of operations that attrs makes.
 
 ## Compiled derivatives
 
