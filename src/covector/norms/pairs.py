@@ -30,12 +30,9 @@ from covector.norms.norm import JOINING, Norm, joined
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
 from covector.norms.tied import settled
-from covector.norms.ties import share_of_hull
+from covector.norms.ties import TIED, share_of_hull
 from covector.norms.traits import Traits
 from covector.trees import Tree
-
-TIED = 1e-7
-"""How near to each other two dual norms, relative to their sum, may tie."""
 
 
 @registered

@@ -35,15 +35,13 @@ from covector.norms.norm import Norm
 from covector.norms.registration import PARAMETER, registered
 from covector.norms.solve import Bracket, attained
 from covector.norms.tied import settled
+from covector.norms.ties import TIED
 from covector.norms.traits import Traits
 from covector.norms.vectors import L1
 from covector.trees import Tree, map_leaves
 
 OUTSIDE = 1e-9
 """How far from a subspace a vector may be, relative to its length, to count as in it."""
-
-TIED = 1e-7
-"""By how much, relative to the largest, a product must be less to be seen to be so at once."""
 
 
 # --- images ---------------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ from covector.core.interpreter import Tracer
 from covector.core.types import Array, typeof
 from covector.norms.layout import either, ratio
 
+TIED = 1e-7
+"""How far from a tie entries or lengths must be, relative to the largest, to be seen at once to have one maximizer."""
+
 
 def signs(x: Array, ties: str) -> Array:
     """A maximizer of <x, v> over max |v| <= 1; zeros of x are free: zero, or for an extreme point 1 or random."""

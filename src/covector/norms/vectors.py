@@ -28,7 +28,7 @@ from covector.norms.l1_ball import nearest_in_l1
 from covector.norms.layout import magnitude, moderate, number_like, ratio, ravel, root
 from covector.norms.norm import DUALS, Norm, tie_policy
 from covector.norms.registration import PARAMETER, registered
-from covector.norms.ties import has_sign_bits, largest, largest_entries, largest_entries_by, signs, signs_times
+from covector.norms.ties import TIED, has_sign_bits, largest, largest_entries, largest_entries_by, signs, signs_times
 from covector.norms.traits import Traits
 from covector.trees import Tree, flatten, unflatten
 
@@ -112,10 +112,6 @@ class VectorNorm(Norm):
         with np.errstate(over="ignore", under="ignore"):
             square = np.dot(vector, vector)
         return moderate(square)
-
-
-TIED = 1e-7
-"""How far from another maximizer a covector must be, relative to its largest entry, to be seen at once to be so."""
 
 
 def _entries_of(tree: Callable[[], Tree]) -> Array:
